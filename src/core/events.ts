@@ -1,0 +1,137 @@
+// The closed list of events: one event is one log line and one metric. docs/metrics.md is generated from it.
+// Fields hold names, counts, times and codes: never product text, keys or tokens.
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+
+interface EventSpec {
+  readonly level: Level
+  readonly says: string
+  /** Fields that become labels of the metric; their values come from small closed sets. */
+  readonly labels: readonly string[]
+  /** What the metric adds up. `count`: 1 an event. A field's name: that field's value. Histograms are in seconds. */
+  readonly metric: { readonly type: 'counter' | 'gauge' | 'histogram'; readonly name: string; readonly of: string }
+}
+
+const counter = (name: string, of = 'count') => ({ type: 'counter', name, of }) as const
+const gauge = (name: string, of: string) => ({ type: 'gauge', name, of }) as const
+const histogram = (name: string, of: string) => ({ type: 'histogram', name, of }) as const
+
+export const EVENTS = {
+  'lifecycle.changed': {
+    level: 'info',
+    says: 'the process entered a state',
+    labels: ['role', 'state'],
+    metric: counter('sluice_lifecycle_total'),
+  },
+  'batch.committed': {
+    level: 'debug',
+    says: 'a batch and its offset were committed',
+    labels: ['task', 'role'],
+    metric: counter('sluice_records_total', 'records'),
+  },
+  'stage.timed': {
+    level: 'debug',
+    says: 'time a batch spent in one stage of its way',
+    labels: ['task', 'stage'],
+    metric: histogram('sluice_stage_seconds', 'seconds'),
+  },
+  'outcome.decided': {
+    level: 'debug',
+    says: 'items of a batch ended as this outcome',
+    labels: ['task', 'outcome', 'tier'],
+    metric: counter('sluice_outcomes_total', 'items'),
+  },
+  'item.dead-lettered': {
+    level: 'warn',
+    says: 'records or items were refused',
+    labels: ['task', 'reason'],
+    metric: counter('sluice_dead_letters_total', 'items'),
+  },
+  'tier.failed': {
+    level: 'warn',
+    says: 'a tier failed and passed for its items',
+    labels: ['task', 'tier'],
+    metric: counter('sluice_tier_failures_total'),
+  },
+  'cache.failed': {
+    level: 'warn',
+    says: 'the remote cache did not answer: read as misses',
+    labels: ['operation'],
+    metric: counter('sluice_cache_failures_total'),
+  },
+  'cache.recovered': {
+    level: 'info',
+    says: 'the remote cache answers again',
+    labels: [],
+    metric: counter('sluice_cache_recoveries_total'),
+  },
+  'partition.claimed': {
+    level: 'info',
+    says: 'a partition is ours; earlier owners are fenced',
+    labels: ['topic'],
+    metric: counter('sluice_partition_claims_total'),
+  },
+  'transaction.failed': {
+    level: 'warn',
+    says: 'a transaction failed and is repeated with a new producer',
+    labels: ['topic'],
+    metric: counter('sluice_transaction_failures_total'),
+  },
+  'lag.measured': {
+    level: 'debug',
+    says: 'records between the committed offset and the end of a partition',
+    labels: ['topic', 'partition'],
+    metric: gauge('sluice_lag_records', 'records'),
+  },
+  'llm.called': {
+    level: 'info',
+    says: 'one call to the LLM ended',
+    labels: ['task', 'status'],
+    metric: histogram('sluice_llm_call_seconds', 'seconds'),
+  },
+  'llm.tokens': {
+    level: 'debug',
+    says: 'tokens one call used',
+    labels: ['task', 'kind'],
+    metric: counter('sluice_llm_tokens_total', 'tokens'),
+  },
+  'llm.cost': {
+    level: 'debug',
+    says: 'what one call cost by the price table, US dollars',
+    labels: ['task'],
+    metric: counter('sluice_llm_cost_usd_total', 'usd'),
+  },
+  'llm.rejected': {
+    level: 'warn',
+    says: 'answers of the LLM were not accepted',
+    labels: ['task', 'why'],
+    metric: counter('sluice_llm_rejected_total', 'items'),
+  },
+  'breaker.changed': {
+    level: 'warn',
+    says: 'the circuit breaker changed its state',
+    labels: ['state'],
+    metric: counter('sluice_breaker_changes_total'),
+  },
+  'model.loaded': {
+    level: 'info',
+    says: 'a model passed its checks and serves',
+    labels: ['task'],
+    metric: counter('sluice_model_loads_total'),
+  },
+  'model.failed': {
+    level: 'error',
+    says: 'a model call failed',
+    labels: ['task'],
+    metric: counter('sluice_model_failures_total'),
+  },
+  'process.failed': {
+    level: 'error',
+    says: 'the process cannot go on',
+    labels: ['code'],
+    metric: counter('sluice_failures_total'),
+  },
+} as const satisfies Record<string, EventSpec>
+
+export type EventName = keyof typeof EVENTS
+export type EventFields = Readonly<Record<string, string | number | boolean>>

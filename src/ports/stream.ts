@@ -1,0 +1,45 @@
+// The stream port: batches come in per partition, records go out in the same transaction as the input offset.
+// How ownership is fenced and a broken transaction is repeated is the adapter's business; a handler only decides.
+
+export type Headers = Readonly<Record<string, Buffer | string>>
+
+export interface InputRecord {
+  /** Decimal, 64-bit. */
+  readonly offset: string
+  readonly timestamp_ms: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Headers
+}
+
+export interface Batch {
+  readonly topic: string
+  readonly partition: number
+  /** In offset order, at least one. */
+  readonly records: readonly InputRecord[]
+}
+
+export interface OutputRecord {
+  readonly topic: string
+  readonly key: Buffer | string | null
+  readonly value: Buffer | null
+  readonly headers: Headers
+}
+
+/**
+ * Turns a batch into everything that is to be written because of it. The records and the offset after the batch become
+ * visible together or not at all. May be called again for the same records after a crash or a rebalance.
+ * A throw is fatal: the stream stops without committing and `run` rejects.
+ * Call `progress` at least every few seconds while working: it keeps the partition.
+ */
+export type Handler = (batch: Batch, progress: () => Promise<void>) => Promise<readonly OutputRecord[]>
+
+export interface Stream {
+  /** Resolves after `drain`; rejects when the stream cannot go on (see docs/errors.md, SL2xx). */
+  run(handler: Handler): Promise<void>
+  /** Stops fetching; what is being handled is finished. Membership of the group is kept. */
+  pause(): void
+  resume(): void
+  /** Stops fetching, finishes and commits what is being handled, leaves the group. */
+  drain(): Promise<void>
+}
