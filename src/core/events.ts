@@ -1,20 +1,25 @@
 // The closed list of events: one event is one log line and one metric. docs/metrics.md is generated from it.
 // Fields hold names, counts, times and codes: never product text, keys or tokens.
 
-type Level = 'debug' | 'info' | 'warn' | 'error'
+export type EventLevel = 'debug' | 'info' | 'warn' | 'error'
 
-interface EventSpec {
-  readonly level: Level
+export interface EventSpec {
+  readonly level: EventLevel
   readonly says: string
   /** Fields that become labels of the metric; their values come from small closed sets. */
   readonly labels: readonly string[]
-  /** What the metric adds up. `count`: 1 an event. A field's name: that field's value. Histograms are in seconds. */
-  readonly metric: { readonly type: 'counter' | 'gauge' | 'histogram'; readonly name: string; readonly of: string }
+  readonly metric: {
+    readonly type: 'counter' | 'gauge' | 'histogram'
+    readonly name: string
+    /** What the metric adds up or shows. `events`: 1 an event. Else the field of that name. Histograms are in seconds. */
+    readonly of: string
+  }
 }
 
-const counter = (name: string, of = 'count') => ({ type: 'counter', name, of }) as const
-const gauge = (name: string, of: string) => ({ type: 'gauge', name, of }) as const
-const histogram = (name: string, of: string) => ({ type: 'histogram', name, of }) as const
+const counter = <const Of extends string = 'events'>(name: string, of: Of = 'events' as Of) =>
+  ({ type: 'counter', name, of }) as const
+const gauge = <const Of extends string>(name: string, of: Of) => ({ type: 'gauge', name, of }) as const
+const histogram = <const Of extends string>(name: string, of: Of) => ({ type: 'histogram', name, of }) as const
 
 export const EVENTS = {
   'lifecycle.changed': {
@@ -53,17 +58,35 @@ export const EVENTS = {
     labels: ['task', 'tier'],
     metric: counter('sluice_tier_failures_total'),
   },
+  'cache.read': {
+    level: 'debug',
+    says: 'keys of a batch were looked up in a layer of the cache (process, remote)',
+    labels: ['layer', 'found'],
+    metric: counter('sluice_cache_keys_total', 'keys'),
+  },
   'cache.failed': {
     level: 'warn',
-    says: 'the remote cache did not answer: read as misses',
-    labels: ['operation'],
+    says: 'the remote cache went ill: until it recovers it reads as misses and keeps nothing; once an episode',
+    labels: ['operation', 'why'],
     metric: counter('sluice_cache_failures_total'),
   },
   'cache.recovered': {
     level: 'info',
-    says: 'the remote cache answers again',
-    labels: [],
+    says: 'the remote cache serves again; `skipped` keys went without it for `seconds`',
+    labels: ['operation'],
     metric: counter('sluice_cache_recoveries_total'),
+  },
+  'cache.dropped': {
+    level: 'debug',
+    says: 'entries were not written to the remote cache: it was ill or too busy',
+    labels: [],
+    metric: counter('sluice_cache_dropped_total', 'entries'),
+  },
+  'cache.rejected': {
+    level: 'warn',
+    says: 'cached values were not what this task keeps (damaged, foreign or poisoned): read as misses',
+    labels: ['task'],
+    metric: counter('sluice_cache_rejected_total', 'entries'),
   },
   'partition.claimed': {
     level: 'info',
@@ -134,4 +157,13 @@ export const EVENTS = {
 } as const satisfies Record<string, EventSpec>
 
 export type EventName = keyof typeof EVENTS
+
+/** What any event may carry. */
 export type EventFields = Readonly<Record<string, string | number | boolean>>
+
+type Spec<Name extends EventName> = (typeof EVENTS)[Name]
+
+/** What this event must carry: its labels and what its metric adds up; more fields may follow, for the log line. */
+export type FieldsOf<Name extends EventName> = EventFields &
+  Readonly<Record<Spec<Name>['labels'][number], string | number>> &
+  Readonly<Record<Exclude<Spec<Name>['metric']['of'], 'events'>, number>>

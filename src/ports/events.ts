@@ -1,6 +1,6 @@
 // Where events go. Emitting never throws and never waits.
-import type { EventFields, EventName } from '../core/events.ts'
+import type { EventName, FieldsOf } from '../core/events.ts'
 
-export type Emit = (name: EventName, fields: EventFields) => void
+export type Emit = <Name extends EventName>(name: Name, fields: FieldsOf<Name>) => void
 
 export const silent: Emit = () => {}
