@@ -16,8 +16,8 @@ export interface EventSpec {
   }
 }
 
-const counter = <const Of extends string = 'events'>(name: string, of: Of = 'events' as Of) =>
-  ({ type: 'counter', name, of }) as const
+const events = (name: string) => ({ type: 'counter', name, of: 'events' }) as const
+const counter = <const Of extends string>(name: string, of: Of) => ({ type: 'counter', name, of }) as const
 const gauge = <const Of extends string>(name: string, of: Of) => ({ type: 'gauge', name, of }) as const
 const histogram = <const Of extends string>(name: string, of: Of) => ({ type: 'histogram', name, of }) as const
 
@@ -26,7 +26,7 @@ export const EVENTS = {
     level: 'info',
     says: 'the process entered a state',
     labels: ['role', 'state'],
-    metric: counter('sluice_lifecycle_total'),
+    metric: events('sluice_lifecycle_total'),
   },
   'batch.committed': {
     level: 'debug',
@@ -56,7 +56,7 @@ export const EVENTS = {
     level: 'warn',
     says: 'a tier failed and passed for its items',
     labels: ['task', 'tier'],
-    metric: counter('sluice_tier_failures_total'),
+    metric: events('sluice_tier_failures_total'),
   },
   'cache.read': {
     level: 'debug',
@@ -68,13 +68,13 @@ export const EVENTS = {
     level: 'warn',
     says: 'the remote cache went ill: until it recovers it reads as misses and keeps nothing; once an episode',
     labels: ['operation', 'why'],
-    metric: counter('sluice_cache_failures_total'),
+    metric: events('sluice_cache_failures_total'),
   },
   'cache.recovered': {
     level: 'info',
     says: 'the remote cache serves again; `skipped` keys went without it for `seconds`',
     labels: ['operation'],
-    metric: counter('sluice_cache_recoveries_total'),
+    metric: events('sluice_cache_recoveries_total'),
   },
   'cache.dropped': {
     level: 'debug',
@@ -92,13 +92,13 @@ export const EVENTS = {
     level: 'info',
     says: 'a partition is ours; earlier owners are fenced',
     labels: ['topic'],
-    metric: counter('sluice_partition_claims_total'),
+    metric: events('sluice_partition_claims_total'),
   },
   'transaction.failed': {
     level: 'warn',
     says: 'a transaction failed and is repeated with a new producer',
     labels: ['topic'],
-    metric: counter('sluice_transaction_failures_total'),
+    metric: events('sluice_transaction_failures_total'),
   },
   'lag.measured': {
     level: 'debug',
@@ -134,25 +134,25 @@ export const EVENTS = {
     level: 'warn',
     says: 'the circuit breaker changed its state',
     labels: ['state'],
-    metric: counter('sluice_breaker_changes_total'),
+    metric: events('sluice_breaker_changes_total'),
   },
   'model.loaded': {
     level: 'info',
     says: 'a model passed its checks and serves',
     labels: ['task'],
-    metric: counter('sluice_model_loads_total'),
+    metric: events('sluice_model_loads_total'),
   },
   'model.failed': {
     level: 'error',
     says: 'a model call failed',
     labels: ['task'],
-    metric: counter('sluice_model_failures_total'),
+    metric: events('sluice_model_failures_total'),
   },
   'process.failed': {
     level: 'error',
     says: 'the process cannot go on',
     labels: ['code'],
-    metric: counter('sluice_failures_total'),
+    metric: events('sluice_failures_total'),
   },
 } as const satisfies Record<string, EventSpec>
 
