@@ -1,0 +1,171 @@
+// The cache port over Redis, shared by all processes. Whatever state Redis is in (absent, hung, full, read-only, holding
+// foreign values), a call resolves within its deadline and anything wrong reads as a miss.
+// Must never throw, queue without a bound, or add more than DEADLINE_MS to a batch of a loop that is not blocked.
+import { Redis } from 'ioredis'
+import { createCircuit } from './circuit.ts'
+import type { Episode, Operation } from './circuit.ts'
+import type { Cache, CacheEntry } from '../../ports/cache.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Emit } from '../../ports/events.ts'
+
+/** Whole call, whatever its number of keys. */
+const DEADLINE_MS = 50
+/** Keys a command and commands a pipeline: Redis serves others between two of them. */
+const CHUNK = 500
+const KEYS_IN_FLIGHT_MAX = 50_000
+const ENTRIES_IN_FLIGHT_MAX = 5_000
+const CONNECT_TIMEOUT_MS = 2_000
+const RECONNECT_MAX_MS = 5_000
+/** Only ends the handshake of a hung server; reads and writes have DEADLINE_MS. */
+const COMMAND_TIMEOUT_MS = 1_000
+
+export interface RedisCacheOptions {
+  /** redis:// or rediss:// address of one server (not a cluster: keys of one MGET may be in different slots). */
+  readonly url: string
+  /** How long an entry is kept, seconds. */
+  readonly ttl_s: number
+  readonly clock: Clock
+  readonly emit: Emit
+}
+
+export interface RedisCache extends Cache {
+  /** Resolves when Redis answers, false when it does not within the time. Calls before that are misses. */
+  ready(within_ms: number): Promise<boolean>
+  /** For health pages: does Redis serve reads right now? */
+  healthy(): boolean
+}
+
+/** Connects in the background and for ever; never rejects. */
+export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): RedisCache {
+  const redis = connect(url)
+  const reads = createCircuit()
+  const writes = createCircuit()
+  let keysInFlight = 0
+  let entriesInFlight = 0
+  let lastError = 'closed'
+  let closed = false
+
+  redis.on('error', (error: unknown) => (lastError = codeOf(error)))
+  redis.on('close', () => {
+    if (!closed) noteFailure('connect', lastError, 0)
+  })
+
+  redis.on('ready', () => noteRecovery(reads.connected()))
+
+  const connected = () => redis.status === 'ready'
+
+  function noteFailure(asked: Operation, why: string, keys: number): void {
+    const operation = connected() || why === 'timeout' ? asked : 'connect'
+    const circuit = operation === 'set' ? writes : reads
+    if (circuit.failed(clock.elapsed(), operation, keys)) emit('cache.failed', { operation, why, keys })
+  }
+
+  function noteRecovery(episode: Episode | undefined): void {
+    if (episode === undefined) return
+    const { operation, started, skipped } = episode
+    emit('cache.recovered', { operation, skipped, seconds: (clock.elapsed() - started) / 1000 })
+  }
+
+  async function get(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
+    const values: (string | undefined)[] = Array.from({ length: keys.length })
+    if (keys.length === 0 || keysInFlight + keys.length > KEYS_IN_FLIGHT_MAX) return values
+    if (!reads.admit(clock.elapsed(), connected(), keys.length)) return values
+
+    keysInFlight += keys.length
+    const chunks = cut(keys).map(async (chunk, index) => {
+      const found = await redis.mget(chunk)
+      for (let at = 0; at < chunk.length; at++) values[index * CHUNK + at] = found[at] ?? undefined
+    })
+    const why = await settled(chunks)
+    keysInFlight -= keys.length
+    if (why === undefined) noteRecovery(reads.succeeded())
+    else {
+      noteFailure('get', why, keys.length)
+      if (why === 'timeout') redis.disconnect(true)
+    }
+    return why === 'timeout' ? values.slice() : values
+  }
+
+  async function set(entries: readonly CacheEntry[]): Promise<void> {
+    if (entries.length === 0) return
+    const busy = entriesInFlight + entries.length > ENTRIES_IN_FLIGHT_MAX
+    if (busy || !writes.admit(clock.elapsed(), connected(), entries.length)) {
+      emit('cache.dropped', { entries: entries.length })
+      return
+    }
+    entriesInFlight += entries.length
+    const why = await settled(cut(entries).map((chunk) => setChunk(redis, chunk, ttl_s)))
+    entriesInFlight -= entries.length
+    if (why === undefined) noteRecovery(writes.succeeded())
+    else {
+      emit('cache.dropped', { entries: entries.length })
+      noteFailure('set', why, entries.length)
+      if (why === 'timeout') redis.disconnect(true)
+    }
+  }
+
+  return {
+    peek: () => undefined,
+    get,
+    set,
+    healthy: () => connected() && reads.well,
+    async ready(within_ms) {
+      const deadline = clock.elapsed() + within_ms
+      while (!connected() && clock.elapsed() < deadline) await clock.sleep(20)
+      return connected()
+    },
+    async close() {
+      closed = true
+      redis.disconnect()
+    },
+  }
+}
+
+function connect(url: string): Redis {
+  return new Redis(url, {
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: 100,
+    maxLoadingRetryTime: RECONNECT_MAX_MS,
+    disableClientInfo: true,
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MAX_MS),
+  })
+}
+
+/** Rejects with the first error of the chunk: no room, read-only, no permission. */
+async function setChunk(redis: Redis, entries: readonly CacheEntry[], ttl_s: number): Promise<void> {
+  const replies = await redis.pipeline(entries.map(({ key, value }) => ['set', key, value, 'EX', ttl_s])).exec()
+  for (const [error] of replies ?? []) if (error) throw error
+}
+
+/**
+ * Waits for all of the work, at most DEADLINE_MS. Returns why it failed (`timeout` or an error's code), undefined when
+ * all is well. After a blocked event loop the timer fires before the sockets are read: hence the extra turn.
+ */
+function settled(work: readonly Promise<void>[]): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => setImmediate(resolve, 'timeout'), DEADLINE_MS)
+    void Promise.allSettled(work).then((results) => {
+      clearTimeout(timer)
+      const failure = results.find((result) => result.status === 'rejected')
+      resolve(failure && codeOf(failure.reason))
+    })
+  })
+}
+
+function cut<T>(list: readonly T[]): T[][] {
+  const chunks: T[][] = []
+  for (let start = 0; start < list.length; start += CHUNK) chunks.push(list.slice(start, start + CHUNK))
+  return chunks
+}
+
+/** A short name of the error from a small set, for a metric's label: OOM, READONLY, ECONNREFUSED … */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'error'
+  if ('code' in error && typeof error.code === 'string') return error.code
+  const word = /^([A-Z]{2,20}) /.exec(error.message)?.[1]
+  return word ?? (error.message.startsWith('Connection is closed') ? 'closed' : error.name)
+}
