@@ -29,17 +29,14 @@ export interface OutputRecord {
 /**
  * Turns a batch into everything that is to be written because of it. The records and the offset after the batch become
  * visible together or not at all. May be called again for the same records after a crash or a rebalance.
- * A throw is fatal: the stream stops without committing and `run` rejects.
- * Call `progress` at least every few seconds while working: it keeps the partition.
+ * Call `progress` at least every few seconds while working: it keeps the partition, and throws when the partition is
+ * lost or the stream drains; let that throw pass. Any other throw is fatal: nothing is committed and `run` rejects.
  */
 export type Handler = (batch: Batch, progress: () => Promise<void>) => Promise<readonly OutputRecord[]>
 
 export interface Stream {
-  /** Resolves after `drain`; rejects when the stream cannot go on (see docs/errors.md, SL2xx). */
+  /** Resolves after `drain`; rejects with a SluiceError (SL2xx) when the stream cannot go on. */
   run(handler: Handler): Promise<void>
-  /** Stops fetching; what is being handled is finished. Membership of the group is kept. */
-  pause(): void
-  resume(): void
   /** Stops fetching, finishes and commits what is being handled, leaves the group. */
   drain(): Promise<void>
 }

@@ -1,0 +1,229 @@
+// The stream port on kafkajs: a group member that hands batches to a handler and commits what comes back.
+// The handler never sees ownership, fencing or retries; this file never looks into a record.
+//
+// One partition:   unclaimed ──claim──► claimed ──commit ok──► claimed
+//                      ▲                   │ commit failed: still a member? claim again, compare offsets, repeat
+//                      └── rebalance, seek ┘ not a member any more: drop the work, somebody else does it
+import { SluiceError } from '../../core/error.ts'
+import type { EachBatchPayload } from 'kafkajs'
+import type { Emit } from '../../ports/events.ts'
+import type { Handler, InputRecord, OutputRecord, Stream } from '../../ports/stream.ts'
+import type { KafkaClient } from './client.ts'
+import { haltOnOutOfRange } from './offsets.ts'
+import type { Offsets } from './offsets.ts'
+import { watchConsumer } from './watchdog.ts'
+import { claimPlain, claimTransactional } from './writer.ts'
+import type { PartitionWriter } from './writer.ts'
+
+export interface StreamSettings {
+  readonly group: string
+  readonly topics: readonly string[]
+  readonly delivery: 'exactly_once' | 'at_least_once'
+  readonly session_timeout_ms: number
+  readonly heartbeat_interval_ms: number
+  readonly fetch_wait_ms: number
+  readonly partition_bytes_max: number
+  readonly partitions_concurrently: number
+  /** A larger fetch is cut: one transaction covers at most this many input records. */
+  readonly batch_records_max: number
+  readonly transaction_timeout_ms: number
+  /** No sign of life for this long is a wedge: the stream fails. */
+  readonly wedge_ms: number
+}
+
+export interface StreamDeps {
+  readonly client: KafkaClient
+  readonly offsets: Offsets
+  readonly emit: Emit
+}
+
+/** Thrown through a handler to end its work; never reaches a user. */
+class Draining extends Error {
+  override readonly name = 'Draining'
+}
+
+export function createKafkaStream(settings: StreamSettings, { client, offsets, emit }: StreamDeps): Stream {
+  const { group } = settings
+  const consumer = client.kafka.consumer({
+    groupId: group,
+    sessionTimeout: settings.session_timeout_ms,
+    heartbeatInterval: settings.heartbeat_interval_ms,
+    rebalanceTimeout: Math.max(settings.session_timeout_ms * 3, 30_000),
+    maxWaitTimeInMs: settings.fetch_wait_ms,
+    maxBytesPerPartition: settings.partition_bytes_max,
+    allowAutoTopicCreation: false,
+    retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2000 },
+  })
+  const writers = new Map<string, Promise<PartitionWriter>>()
+  const ended = Promise.withResolvers<void>()
+  let draining = false
+  let failure: SluiceError | undefined
+
+  function fail(error: SluiceError): void {
+    failure ??= error
+    ended.resolve()
+  }
+
+  function writerOf(topic: string, partition: number): Promise<PartitionWriter> {
+    const key = `${topic}/${partition}`
+    const known = writers.get(key)
+    if (known) return known
+    const claimed = claim(topic, partition)
+    writers.set(key, claimed)
+    claimed.catch(() => writers.get(key) === claimed && writers.delete(key))
+    return claimed
+  }
+
+  async function claim(topic: string, partition: number): Promise<PartitionWriter> {
+    const committedOffset = () => offsets.committed(group, topic, partition)
+    const { transaction_timeout_ms } = settings
+    const request = { group, topic, partition, transaction_timeout_ms, committedOffset }
+    const writer = await (settings.delivery === 'exactly_once'
+      ? claimTransactional(client.kafka, request)
+      : claimPlain(client.kafka, consumer, request))
+    emit('partition.claimed', { topic, partition, committed: String(writer.committed) })
+    return writer
+  }
+
+  async function forget(keys: readonly string[]): Promise<void> {
+    const dropped = keys.map((key) => writers.get(key))
+    for (const key of keys) writers.delete(key)
+    await Promise.all(dropped.map((writer) => writer?.then((it) => it.discard()).catch(() => {})))
+  }
+
+  /** True when committed; false when the partition had moved on without us and was sought to where it is. */
+  async function commit(
+    payload: EachBatchPayload,
+    outputs: readonly OutputRecord[],
+    from: bigint,
+    next: bigint,
+  ): Promise<boolean> {
+    const { topic, partition } = payload.batch
+    const deadline = performance.now() + settings.wedge_ms * 0.75
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const writer = await writerOf(topic, partition)
+        if (attempt > 0 && writer.committed >= next) return true // it had arrived, only the reply was lost
+        if (writer.committed > from) return skipTo(topic, partition, writer.committed)
+        await writer.commit(outputs, next)
+        return true
+      } catch (error) {
+        emit('transaction.failed', { topic, partition, attempt, error: errorName(error) })
+        await forget([`${topic}/${partition}`])
+        const where = `${topic}/${partition} of group ${group}, tried ${attempt + 1} times`
+        if (performance.now() > deadline) throw new SluiceError('SL203', where, { cause: error })
+        await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** attempt, 2000)))
+        await assertStillMember(payload)
+      }
+    }
+  }
+
+  function skipTo(topic: string, partition: number, offset: bigint): false {
+    consumer.seek({ topic, partition, offset: String(offset) })
+    return false
+  }
+
+  async function handleBatch(payload: EachBatchPayload, handler: Handler): Promise<void> {
+    const { batch } = payload
+    const { topic, partition, messages } = batch
+    await payload.heartbeat()
+    const { committed } = await writerOf(topic, partition)
+    let position = BigInt(messages[0]!.offset)
+    if (committed > position) {
+      skipTo(topic, partition, committed)
+      return
+    }
+    const progress = async () => {
+      if (draining || failure) throw new Draining()
+      await payload.heartbeat()
+    }
+    for (let start = 0; start < messages.length; start += settings.batch_records_max) {
+      if (draining || failure || payload.isStale() || !payload.isRunning()) return
+      const slice = messages.slice(start, start + settings.batch_records_max)
+      const outputs = await handler({ topic, partition, records: slice.map(toInput) }, progress)
+      const last = slice.at(-1)!.offset
+      const isLast = start + slice.length === messages.length
+      const next = (isLast ? BigInt(batch.lastOffset()) : BigInt(last)) + 1n // past control records and gaps
+      if (!(await commit(payload, outputs, position, next))) return
+      position = next
+      payload.resolveOffset(last)
+      emit('lag.measured', { topic, partition, records: Number(BigInt(batch.highWatermark) - next) })
+      await payload.heartbeat()
+    }
+  }
+
+  async function eachBatch(payload: EachBatchPayload, handler: Handler): Promise<void> {
+    try {
+      if (!failure) await handleBatch(payload, handler)
+    } catch (error) {
+      if (error instanceof Draining) return
+      if (isKafkaError(error)) throw error // kafkajs knows: rejoin, retry or crash
+      fail(error instanceof SluiceError ? error : new SluiceError('SL205', errorName(error), { cause: error }))
+    }
+  }
+
+  return {
+    async run(handler) {
+      await offsets.assertInRange(group, settings.topics)
+      const halt = haltOnOutOfRange(fail)
+      client.onLog.add(halt)
+      const unwatch = watchConsumer(consumer, settings.wedge_ms, fail)
+      consumer.on(consumer.events.GROUP_JOIN, () => forget([...writers.keys()]))
+      consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+        if (!restart) fail(new SluiceError('SL205', errorName(error), { cause: error }))
+      })
+      try {
+        await consumer.connect()
+        await consumer.subscribe({ topics: [...settings.topics], fromBeginning: true })
+        await consumer.run({
+          autoCommit: false,
+          eachBatchAutoResolve: false,
+          partitionsConsumedConcurrently: settings.partitions_concurrently,
+          eachBatch: (payload) => eachBatch(payload, handler),
+        })
+        await ended.promise
+      } finally {
+        unwatch()
+        await consumer.disconnect().catch(() => {})
+        client.onLog.delete(halt)
+        await forget([...writers.keys()])
+      }
+      if (failure) throw failure
+    },
+    async drain() {
+      draining = true
+      await consumer.stop().catch(() => {})
+      ended.resolve()
+    },
+  }
+}
+
+/** A zombie must not claim again: throws when the group went on without us. */
+async function assertStillMember(payload: EachBatchPayload): Promise<void> {
+  try {
+    await payload.heartbeat()
+  } catch (error) {
+    const type = (error as { type?: string }).type ?? ''
+    if (['REBALANCE_IN_PROGRESS', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'].includes(type)) throw error
+  }
+}
+
+function toInput(message: EachBatchPayload['batch']['messages'][number]): InputRecord {
+  return {
+    offset: message.offset,
+    timestamp_ms: Number(message.timestamp),
+    key: message.key,
+    value: message.value,
+    headers: (message.headers ?? {}) as InputRecord['headers'],
+  }
+}
+
+function isKafkaError(error: unknown): boolean {
+  return error instanceof Error && error.name.startsWith('KafkaJS')
+}
+
+/** Names only: messages of others may quote data. */
+function errorName(error: unknown): string {
+  const { name, type } = error as { name?: string; type?: string }
+  return type ? `${name}: ${type}` : (name ?? 'unknown')
+}
