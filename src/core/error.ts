@@ -12,6 +12,10 @@ export const ERRORS = {
   },
   SL103: { title: 'a topic or schema file is not valid', remedy: 'correct the file named in the message' },
   SL104: { title: 'wrong usage of the command line', remedy: 'see `sluice --help`' },
+  SL105: {
+    title: 'the health and metrics pages cannot listen',
+    remedy: 'choose another http.host or http.port; port 0 takes any free one',
+  },
   SL201: {
     title: 'the broker cannot be reached',
     remedy: 'check kafka.brokers (or SLUICE_KAFKA); `npm run stack` starts one',
