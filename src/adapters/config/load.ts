@@ -1,0 +1,51 @@
+// One call reads everything a deployment is made of: sluice.yaml, its topics, its tasks. Nothing is started here.
+import { dirname, resolve } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { closest } from '../../core/closest.ts'
+import { SluiceError } from '../../core/error.ts'
+import { configSchema } from './schema.ts'
+import { readTask } from './tasks.ts'
+import { readTopics } from './topics.ts'
+import { readYaml } from './yaml.ts'
+import type { Config } from './schema.ts'
+import type { TaskFile } from './tasks.ts'
+import type { Topic } from './topics.ts'
+
+export interface Deployment {
+  readonly config: Config
+  readonly topics: ReadonlyMap<string, Topic>
+  readonly tasks: readonly TaskFile[]
+}
+
+type Env = Readonly<Record<string, string | undefined>>
+
+/** Paths in the file are relative to it. Throws SL101–SL103. */
+export async function loadDeployment(file: string, env: Env): Promise<Deployment> {
+  const config = await readYaml(file, configSchema, env)
+  const base = dirname(resolve(file))
+  const topics = await readTopics(
+    resolve(base, config.topics.dir),
+    resolve(base, config.topics.schemas_dir),
+    config.kafka.topic_prefix,
+    env,
+  )
+  const tasksDir = resolve(base, config.tasks.dir)
+  await assertFolders(file, tasksDir, config.tasks.enabled)
+  const tasks = await Promise.all(config.tasks.enabled.map((name) => readTask(tasksDir, name, env)))
+  for (const { task } of tasks) {
+    if (!topics.has(task.topic))
+      throw new SluiceError('SL101', `task ${task.name}: no file for topic "${task.topic}" in ${config.topics.dir}/`)
+  }
+  return { config, topics, tasks }
+}
+
+async function assertFolders(file: string, dir: string, names: readonly string[]): Promise<void> {
+  const found = await readdir(dir).catch(() => [])
+  const missing = names.find((name) => !found.includes(name))
+  if (missing === undefined) return
+  const near = closest(missing, found)
+  throw new SluiceError(
+    'SL101',
+    `${file}: tasks.enabled: no folder "${missing}" in ${dir}${near ? ` (did you mean "${near}"?)` : ''}`,
+  )
+}

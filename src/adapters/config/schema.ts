@@ -1,0 +1,139 @@
+// What sluice.yaml may hold: every key with its type, its default and a sentence. Unknown keys are errors.
+// The JSON Schema in schemas/sluice.schema.json is generated from this file.
+import { z } from 'zod'
+
+const ms = (value: number, says: string) =>
+  z.int().positive().max(86_400_000).default(value).describe(`${says} (milliseconds)`)
+const count = (value: number, says: string) => z.int().positive().default(value).describe(says)
+const text = (value: string, says: string) => z.string().default(value).describe(says)
+/** Ports often come from the environment, as text. */
+const port = z.union([
+  z.int().min(0).max(65_535),
+  z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .transform(Number),
+])
+const group = <Shape extends z.core.$ZodLooseShape>(shape: Shape, says: string) =>
+  z
+    .strictObject(shape)
+    .prefault({} as never)
+    .describe(says)
+
+const price = z.strictObject({
+  input: z.number().nonnegative().describe('US dollars per million input tokens'),
+  cached_input: z.number().nonnegative().describe('US dollars per million cached input tokens'),
+  output: z.number().nonnegative().describe('US dollars per million output tokens'),
+})
+
+export const configSchema = z.strictObject({
+  kafka: group(
+    {
+      brokers: text('127.0.0.1:9092', 'host:port, several separated by commas'),
+      client_id: text('sluice', 'how this process names itself to the broker'),
+      group_prefix: text('sluice', 'consumer groups are <group_prefix>.<role>.<task>'),
+      topic_prefix: text('', 'put before the name of every topic'),
+      connection_timeout_ms: ms(3000, 'to open a connection'),
+      request_timeout_ms: ms(30_000, 'for one request'),
+      session_timeout_ms: ms(10_000, 'a silent member loses its partitions after this'),
+      heartbeat_interval_ms: ms(2000, 'between heartbeats'),
+      fetch_wait_ms: ms(500, 'how long the broker holds an empty fetch'),
+      partition_bytes_max: count(1_048_576, 'bytes fetched per partition at once'),
+      partitions_concurrently: count(4, 'partitions handled at the same time'),
+      batch_records_max: count(2000, 'input records in one transaction at most'),
+      transaction_timeout_ms: ms(60_000, 'the broker aborts a transaction that is open longer'),
+      wedge_ms: ms(110_000, 'no sign of life for this long ends the process with an error'),
+      decompressed_bytes_max: count(67_108_864, 'a compressed batch that grows beyond this is refused'),
+    },
+    'the broker and how this process behaves towards it',
+  ),
+  delivery: z
+    .enum(['exactly_once', 'at_least_once'])
+    .default('exactly_once')
+    .describe(
+      'exactly_once: outcomes and offset in one transaction; at_least_once: may repeat, with the same item ids',
+    ),
+  registry: group(
+    {
+      url: text('http://127.0.0.1:8081', 'Confluent REST API; not used where every topic has `format: json`'),
+      timeout_ms: ms(5000, 'for one request'),
+    },
+    'the schema registry',
+  ),
+  redis: group(
+    {
+      url: text('', 'redis://host:port; empty: the cache lives in the process alone'),
+      command_timeout_ms: ms(50, 'for one command; slower counts as a miss'),
+      ttl_s: count(2_592_000, 'how long an answer is kept (seconds)'),
+    },
+    'the shared cache; a process without it works the same, only slower',
+  ),
+  cache: group(
+    {
+      entries_max: count(200_000, 'answers kept in the process'),
+      bytes_max: count(134_217_728, 'bytes kept in the process'),
+    },
+    'the cache in the process, in front of Redis',
+  ),
+  tasks: group(
+    {
+      dir: text('models', 'one folder a task'),
+      enabled: z
+        .array(z.string())
+        .nonempty()
+        .default(['taxonomy', 'relevance'])
+        .describe('folders of the tasks that run'),
+    },
+    'which classifications this deployment does',
+  ),
+  topics: group(
+    { dir: text('topics', 'one YAML a topic'), schemas_dir: text('schemas', 'Avro schemas') },
+    'topics as data',
+  ),
+  local: group(
+    {
+      workers: z.int().nonnegative().default(0).describe('worker threads per model; 0: one per core'),
+      shortlist: count(8, 'paths handed to the LLM with an item that was not sure'),
+    },
+    'the local models',
+  ),
+  llm: group(
+    {
+      base_url: text('https://api.openai.com/v1', 'any OpenAI-compatible endpoint'),
+      api_key: text('', 'give it as ${OPENAI_API_KEY}; never printed'),
+      model: text('gpt-5-mini', 'name of the model'),
+      timeout_ms: ms(60_000, 'for one call'),
+      items_per_call_max: count(20, 'items in one call'),
+      calls_concurrently: count(4, 'calls at the same time'),
+      asks_max: count(3, 'how often one item is asked before it goes to reviews'),
+      output_tokens_max: count(4000, 'tokens of one reply'),
+      breaker_reset_ms: ms(10_000, 'an open breaker lets one probe through after this'),
+      backoff_ms: ms(500, 'first wait before a failed call is tried again; doubles, with jitter'),
+      backoff_max_ms: ms(30_000, 'longest wait'),
+      prices: z
+        .record(z.string(), price)
+        .default({})
+        .describe('price table by model name; what is missing costs 0 in reports'),
+    },
+    'the fallback',
+  ),
+  limits: group(
+    {
+      record_bytes_max: count(1_048_576, 'a larger value goes to dead letters'),
+      items_per_record_max: count(500, 'items in one record'),
+      segment_chars_max: count(4000, 'characters kept of one segment'),
+    },
+    'limits on what comes in',
+  ),
+  http: group(
+    {
+      host: text('127.0.0.1', 'address for /livez /readyz /startupz /metrics'),
+      port: port.default(9464).describe('0: any free port'),
+    },
+    'health and metrics',
+  ),
+  log: group({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }, 'JSON lines on standard error'),
+  shutdown_ms: ms(20_000, 'a drain that takes longer ends with an error'),
+})
+
+export type Config = z.output<typeof configSchema>

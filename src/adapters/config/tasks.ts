@@ -1,0 +1,98 @@
+// Reads models/<task>/task.yaml and its label set: everything that makes a task. No task is named in code.
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { SluiceError } from '../../core/error.ts'
+import { labelSet, pathKey } from '../../core/labels.ts'
+import { parseTemplate } from '../../core/template.ts'
+import type { LabelSet } from '../../core/labels.ts'
+import type { Task } from '../../core/task.ts'
+import { readYaml } from './yaml.ts'
+
+const template = z.string().transform((source, context) => {
+  try {
+    return parseTemplate(source)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message })
+    return z.NEVER
+  }
+})
+
+export const taskSchema = z.strictObject({
+  topic: z.string().describe('alias of the input topic: the name of its file under topics/'),
+  each: z.string().optional().describe('field that holds an array: one item per element'),
+  entity: template.describe('what the item is called, e.g. "{id}"'),
+  segments: z.record(z.string(), template).describe("the item's texts by name, in the order of the model's manifest"),
+  labels: z.string().default('labels.json').describe('file with the label set'),
+  describe: z.record(z.string(), z.string()).default({}).describe('what a label means, by "l1 > l2": for the LLM'),
+  gate: z
+    .strictObject({ thresholds: z.array(z.number().min(0).max(1)).nonempty() })
+    .optional()
+    .describe("one threshold per level; default: those of the model's manifest"),
+  tiers: z
+    .array(z.enum(['exact', 'local']))
+    .default(['exact', 'local'])
+    .describe('which tiers are asked, in order'),
+  model: z.string().default('champion').describe('folder of the model; without it everything goes to the fallback'),
+  instruction: z.string().describe('what the LLM is asked to do, in a sentence or two'),
+})
+
+const labelsSchema = z.object({ paths: z.array(z.array(z.string().min(1)).nonempty()).nonempty() })
+
+export interface TaskFile {
+  readonly task: Task
+  readonly modelDir: string
+  /** True where task.yaml sets thresholds: the manifest's then do not count. */
+  readonly ownGate: boolean
+}
+
+export async function readTask(
+  dir: string,
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<TaskFile> {
+  const folder = join(dir, name)
+  const file = join(folder, 'task.yaml')
+  const read = await readYaml(file, taskSchema, env)
+  const labels = await readLabels(join(folder, read.labels), read.describe)
+  const thresholds = read.gate?.thresholds ?? []
+  if (read.gate && thresholds.length !== labels.levels)
+    throw new SluiceError(
+      'SL101',
+      `${file}: gate.thresholds has ${thresholds.length} numbers, the label set ${labels.levels} levels`,
+    )
+  const unknown = Object.keys(read.describe).find((key) => !labels.paths.some((path) => pathKey(path) === key))
+  if (unknown !== undefined) throw new SluiceError('SL101', `${file}: describe: "${unknown}" is not in the label set`)
+  const task: Task = {
+    name,
+    topic: read.topic,
+    each: read.each,
+    entity: read.entity,
+    segments: Object.entries(read.segments).map(([segment, text]) => ({ name: segment, text })),
+    labels,
+    labelsDigest: digestOf(labels),
+    gate: { thresholds },
+    order: read.tiers,
+    instruction: read.instruction,
+  }
+  return { task, modelDir: join(folder, read.model), ownGate: read.gate !== undefined }
+}
+
+async function readLabels(file: string, descriptions: Readonly<Record<string, string>>): Promise<LabelSet> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new SluiceError('SL102', file, { cause: error })
+  })
+  try {
+    return labelSet(labelsSchema.parse(JSON.parse(text)).paths, descriptions)
+  } catch (error) {
+    throw new SluiceError('SL101', `${file}: not a label set ({"paths": [["l1","l2"], …]} with one depth)`, {
+      cause: error,
+    })
+  }
+}
+
+/** 16 hex digits over the sorted paths: equal label sets have equal digests, whatever file they came from. */
+export function digestOf(labels: LabelSet): string {
+  return createHash('sha256').update(JSON.stringify(labels.paths)).digest('hex').slice(0, 16)
+}
