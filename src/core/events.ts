@@ -130,6 +130,12 @@ export const EVENTS = {
     labels: ['task', 'why'],
     metric: counter('sluice_llm_rejected_total', 'items'),
   },
+  'llm.refused': {
+    level: 'error',
+    says: 'the LLM provider refuses the key, the model or the address; its items wait until that is put right',
+    labels: ['task'],
+    metric: events('sluice_llm_refused_total'),
+  },
   'breaker.changed': {
     level: 'warn',
     says: 'the circuit breaker changed its state',

@@ -1,37 +1,31 @@
 // The LLM port: one chat completion with a JSON schema. Prompts, batching and checking are not its business.
+import type { LlmUsage } from '../core/llm/usage.ts'
+import type { Prompt } from '../core/prompt.ts'
 
-export interface LlmRequest {
-  readonly system: string
-  readonly user: string
-  /** JSON Schema of the answer; its root is an object. */
-  readonly schema: { readonly name: string; readonly schema: Record<string, unknown> }
-  readonly outputTokensMax: number
-}
-
-export interface LlmUsage {
-  readonly inputTokens: number
-  readonly cachedInputTokens: number
-  readonly outputTokens: number
-}
+/** The root of its schema is an object. */
+export type LlmRequest = Prompt
 
 export interface LlmReply {
   /** The raw text: not trusted, not yet parsed. */
   readonly text: string
   readonly finish: 'stop' | 'length' | 'refusal'
-  readonly model: string
+  /** As the provider told it, made sane: whole numbers ≥ 0, cached ≤ input. */
   readonly usage: LlmUsage
 }
 
 export interface Llm {
-  /** What is asked: the model's name, for digests and labels. */
+  /** What is asked: the model's name, for digests, prices and records. */
   readonly model: string
   /**
-   * Throws LlmUnavailable on 408/409/429/5xx, timeouts and resets; SluiceError SL401 on 401/403/404 (wrong key or model).
-   * The signal ends the call.
+   * Throws LlmUnavailable on 408/409/429/5xx, timeouts and resets; LlmRejected on 400/413/422 and on a reply that cannot
+   * be read; SluiceError SL401 on 401/403/404, redirects and the like (wrong key, model or address).
+   * The signal ends the call, which then rejects with the signal's reason.
+   * No message of these holds a key, a prompt or the provider's words.
    */
   complete(request: LlmRequest, signal: AbortSignal): Promise<LlmReply>
 }
 
+/** Nobody answered, or was too busy to: the same request will do later. */
 export class LlmUnavailable extends Error {
   override readonly name = 'LlmUnavailable'
   /** What the provider asked us to wait, if anything; already clamped to a sane range. */
@@ -40,4 +34,9 @@ export class LlmUnavailable extends Error {
     super(message, options)
     this.retryAfter_ms = retryAfter_ms
   }
+}
+
+/** This very request was not taken, or its reply was unreadable: asking the same again is of little use. */
+export class LlmRejected extends Error {
+  override readonly name = 'LlmRejected'
 }
