@@ -100,6 +100,12 @@ export const EVENTS = {
     labels: ['topic'],
     metric: events('sluice_transaction_failures_total'),
   },
+  'registry.unreachable': {
+    level: 'warn',
+    says: 'the schema registry does not answer: the partition waits',
+    labels: ['topic'],
+    metric: events('sluice_registry_unreachable_total'),
+  },
   'lag.measured': {
     level: 'debug',
     says: 'records between the committed offset and the end of a partition',

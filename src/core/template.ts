@@ -1,9 +1,9 @@
-// Templates read fields of a decoded record: "{brand} {title}", "{candidates.title}".
+// Templates read fields of a decoded record: "{title}", "{candidates.title}"; "{brand?}" may be missing.
 // Inside a task with `each: candidates`, a path that starts with `candidates.` reads the current element.
 
 type Part =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'field'; readonly path: readonly string[] }
+  | { readonly kind: 'field'; readonly path: readonly string[]; readonly optional: boolean }
 
 export interface Template {
   readonly source: string
@@ -25,10 +25,11 @@ export function parseTemplate(source: string): Template {
     }
     const end = rest.indexOf('}')
     if (end < 0) throw new SyntaxError(`"${source}": { without }`)
-    const path = rest.slice(1, end).split('.')
+    const optional = rest[end - 1] === '?'
+    const path = rest.slice(1, optional ? end - 1 : end).split('.')
     if (path.some((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)))
       throw new SyntaxError(`"${source}": "${rest.slice(0, end + 1)}" is not a field path`)
-    parts.push({ kind: 'field', path })
+    parts.push({ kind: 'field', path, optional })
     rest = rest.slice(end + 1)
   }
   return { source, parts }
@@ -45,21 +46,24 @@ export function readField(record: unknown, path: readonly string[]): unknown {
 }
 
 /**
- * Renders the template; missing and null fields render as nothing, numbers as they print.
- * `found` is false when none of the fields held text.
+ * Renders the template. Numbers print as they are; what is not text or a number renders as nothing.
+ * `missing` names the first field that the template needs and the record does not have.
  */
-export function render(template: Template, record: unknown): { readonly text: string; readonly found: boolean } {
+export function render(
+  template: Template,
+  record: unknown,
+): { readonly text: string; readonly missing: string | undefined } {
   let text = ''
-  let found = false
+  let missing: string | undefined
   for (const part of template.parts) {
     if (part.kind === 'text') {
       text += part.text
       continue
     }
     const value = readField(record, part.path)
-    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint') continue
-    found ||= value !== ''
-    text += String(value)
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') text += String(value)
+    if (!part.optional && (value === undefined || value === null || value === '' || typeof value === 'object'))
+      missing ??= part.path.join('.')
   }
-  return { text: text.trim(), found }
+  return { text, missing }
 }

@@ -16,10 +16,13 @@ const SEGMENT_SEPARATOR = '\n'
 /** 22 base64url characters are 132 bits. */
 const HASH_LENGTH = 22
 
-/** The text of an item under one spelling, hashed: sha256, base64url, cut to 132 bits. Equal texts share it. */
-export function textHash(segments: readonly string[]): string {
+/**
+ * The text of an item under one spelling, hashed: sha256, base64url, cut to 132 bits. Equal texts share it.
+ * Undefined where nothing is left of any segment.
+ */
+export function textHash(segments: readonly string[]): string | undefined {
   const text = segments.length === 1 ? normalise(segments[0]!) : segments.map(normalise).join(SEGMENT_SEPARATOR)
-  return digestOf(text)
+  return text.length < segments.length ? undefined : digestOf(text)
 }
 
 function digestOf(text: string): string {

@@ -40,7 +40,7 @@ export async function loadDeployment(file: string, env: Env): Promise<Deployment
 }
 
 async function assertFolders(file: string, dir: string, names: readonly string[]): Promise<void> {
-  const found = await readdir(dir).catch(() => [])
+  const found = await readdir(dir).catch((): string[] => [])
   const missing = names.find((name) => !found.includes(name))
   if (missing === undefined) return
   const near = closest(missing, found)

@@ -1,0 +1,57 @@
+// The streaming machine of the classify role: decode → cascade → outcomes. Decides nothing about answers; never calls
+// an LLM. What it returns is committed together with the offset by the stream.
+import { close, fold, next, open } from '../core/cascade.ts'
+import type { Answer } from '../core/answer.ts'
+import type { Item, Tier } from '../core/item.ts'
+import type { DeadLetter, Outcome } from '../core/outcome.ts'
+import type { TierPort } from '../ports/tier.ts'
+import type { Handler } from '../ports/stream.ts'
+import { takeBatch } from './intake.ts'
+import type { IntakeDeps } from './intake.ts'
+import type { OutcomeWriter } from './outcomes.ts'
+import { countOutcomes, stopwatch } from './measure.ts'
+
+export interface ClassifyDeps extends IntakeDeps {
+  readonly tiers: Partial<Record<Tier, TierPort>>
+  readonly writer: OutcomeWriter
+  /** Keeps answers for the next time (the exact tier's business). */
+  readonly remember: (items: readonly Item[], answers: readonly (Answer | undefined)[]) => Promise<void>
+}
+
+export function createClassifyHandler(deps: ClassifyDeps): Handler {
+  const { task, tiers, writer, emit, clock } = deps
+  const order = task.order.filter((tier) => tiers[tier] !== undefined)
+
+  return async (batch, progress) => {
+    const lap = stopwatch(clock, emit, task.name)
+    lap.since(batch.records[0]!.timestamp_ms, 'wait')
+    const taken = await takeBatch(deps, batch, progress)
+    lap('decode')
+    const items = taken.filter((it): it is Item => !isRefused(it))
+    let cascade = open(items, order, task.gate)
+    for (let ask = next(cascade); ask; ask = next(cascade)) {
+      cascade = fold(cascade, await tiers[ask.tier]!.answer(ask.items))
+      lap(ask.tier)
+    }
+    const decided = close(cascade)
+    await deps.remember(
+      items,
+      decided.map((outcome) => (outcome.kind === 'result' ? outcome.answer : undefined)),
+    )
+    const outcomes = merge(taken, decided)
+    const records = await writer.write(outcomes, batch)
+    lap('encode')
+    countOutcomes(emit, task.name, outcomes)
+    return records
+  }
+}
+
+function isRefused(it: Item | DeadLetter): it is DeadLetter {
+  return 'kind' in it
+}
+
+/** Puts decided items back between the refused ones: outcomes keep input order. */
+function merge(taken: readonly (Item | DeadLetter)[], decided: readonly Outcome[]): Outcome[] {
+  let position = 0
+  return taken.map((it) => (isRefused(it) ? it : decided[position++]!))
+}

@@ -1,0 +1,169 @@
+// Last half of an item's way: outcomes → records with headers that any client can read without Avro.
+// Order is kept; one record per outcome, and a label beside each answer of the LLM.
+import type { Ranked } from '../core/answer.ts'
+import type { GateMiss } from '../core/gate.ts'
+import { itemId } from '../core/item.ts'
+import type { Item, Source } from '../core/item.ts'
+import type { DeadLetter, Outcome } from '../core/outcome.ts'
+import type { Task } from '../core/task.ts'
+import type { Codec } from '../ports/codec.ts'
+import type { Batch, Headers, InputRecord, OutputRecord } from '../ports/stream.ts'
+
+/** Names on the broker. */
+export interface OutcomeTopics {
+  readonly results: string
+  readonly fallback: string
+  readonly reviews: string
+  readonly deadLetters: string
+}
+
+export interface OutcomeWriter {
+  /** The records of a batch's outcomes, in the outcomes' order. `batch` holds the raw bytes that dead letters keep. */
+  write(outcomes: readonly Outcome[], batch: Batch): Promise<OutputRecord[]>
+}
+
+const NONE = 'none'
+
+export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Codec): OutcomeWriter {
+  const topicOf = { result: topics.results, fallback: topics.fallback, review: topics.reviews } as const
+  const headers = headersFor(task.name)
+
+  return {
+    async write(outcomes, batch) {
+      const raw = new Map(batch.records.map((record) => [record.offset, record]))
+      const values = { result: [] as object[], fallback: [] as object[], review: [] as object[] }
+      for (const outcome of outcomes) {
+        if (outcome.kind !== 'dead-letter') values[outcome.kind].push(valueOf(task, outcome))
+      }
+      const encoded = {
+        result: (await encodeAll(codec, topics.results, values.result)).values(),
+        fallback: (await encodeAll(codec, topics.fallback, values.fallback)).values(),
+        review: (await encodeAll(codec, topics.reviews, values.review)).values(),
+      }
+      return outcomes.map((outcome): OutputRecord => {
+        if (outcome.kind === 'dead-letter') return deadLetter(outcome, raw.get(outcome.source.offset), topics, headers)
+        const { item, kind } = outcome
+        const answer = kind === 'result' ? outcome.answer : undefined
+        const trace = raw.get(item.source.offset)?.headers['traceparent']
+        return {
+          topic: topicOf[kind],
+          key: kind === 'result' ? item.entity : kind === 'fallback' ? item.textHash : item.id,
+          value: encoded[kind].next().value!,
+          headers: headers(kind, item.id, answer?.tier ?? NONE, answer?.digest ?? NONE, trace),
+        }
+      })
+    },
+  }
+}
+
+async function encodeAll(codec: Codec, topic: string, values: readonly object[]): Promise<readonly Buffer[]> {
+  return values.length === 0 ? [] : codec.encode(topic, values)
+}
+
+/** CloudEvents 1.0 Kafka protocol binding, binary content mode, beside Sluice's own. */
+export function headersFor(task: string) {
+  const fixed = { 'sluice-task': Buffer.from(task), ce_specversion: Buffer.from('1.0') }
+  const perKind = new Map<string, Headers>()
+  const fixedFor = (kind: string): Headers => {
+    let found = perKind.get(kind)
+    if (!found) {
+      found = {
+        ...fixed,
+        'sluice-outcome': Buffer.from(kind),
+        ce_type: Buffer.from(`dev.sluice.${kind}`),
+        ce_source: Buffer.from(`/sluice/${task}`),
+      }
+      perKind.set(kind, found)
+    }
+    return found
+  }
+  return (kind: string, item: string, tier: string, digest: string, trace?: Buffer | string): Headers => {
+    const id = Buffer.from(item)
+    const all = { ...fixedFor(kind), 'sluice-item': id, 'sluice-tier': tier, 'sluice-digest': digest, ce_id: id }
+    return trace === undefined ? all : { ...all, traceparent: trace }
+  }
+}
+
+function deadLetter(
+  letter: DeadLetter,
+  raw: InputRecord | undefined,
+  topics: OutcomeTopics,
+  headers: ReturnType<typeof headersFor>,
+): OutputRecord {
+  const { source, index, reason, detail } = letter
+  const where = `${source.topic}/${source.partition}/${source.offset}`
+  return {
+    topic: topics.deadLetters,
+    key: raw?.key ?? where,
+    value: raw?.value ?? null,
+    headers: {
+      ...headers('dead-letter', itemId(source, index), NONE, NONE, raw?.headers['traceparent']),
+      'sluice-reason': reason,
+      'sluice-detail': detail,
+      'sluice-source': where,
+    },
+  }
+}
+
+function valueOf(task: Task, outcome: Exclude<Outcome, DeadLetter>): object {
+  const { item } = outcome
+  const base = { item: item.id, task: item.task, entity: item.entity, source: sourceValue(item.source) }
+  switch (outcome.kind) {
+    case 'result': {
+      const { label, probabilities, tier, digest } = outcome.answer
+      return { ...base, label, probabilities, tier, digest, supersedes: null }
+    }
+    case 'fallback':
+      return { ...base, segments: segmentsOf(task, item), shortlist: outcome.shortlist, why: missValue(outcome.why) }
+    case 'review':
+      return { ...base, segments: segmentsOf(task, item), shortlist: outcome.shortlist, why: outcome.why }
+  }
+}
+
+export function segmentsOf(task: Task, item: Item): { name: string; text: string }[] {
+  return task.segments.map(({ name }, index) => ({ name, text: item.segments[index] ?? '' }))
+}
+
+export function sourceValue(source: Source): object {
+  return {
+    topic: source.topic,
+    partition: source.partition,
+    offset: Number(source.offset),
+    timestamp: source.timestamp_ms,
+  }
+}
+
+function missValue(why: GateMiss): object {
+  return why.kind === 'below' ? why : { kind: 'no_answer', level: 0, probability: 0, threshold: 0 }
+}
+
+/** The reverse of what `fallback` writes; undefined where the value is not one of ours. */
+export function readFallback(
+  task: Task,
+  value: unknown,
+  hash: (segments: readonly string[]) => string | undefined,
+): { item: Item; shortlist: readonly Ranked[] } | undefined {
+  const record = value as {
+    item?: unknown
+    task?: unknown
+    entity?: unknown
+    segments?: { name?: unknown; text?: unknown }[]
+    shortlist?: Ranked[]
+    source?: { topic?: unknown; partition?: unknown; offset?: unknown; timestamp?: unknown }
+  }
+  const { item: id, entity, segments, shortlist, source } = record
+  if (record.task !== task.name || typeof id !== 'string' || typeof entity !== 'string') return undefined
+  if (!Array.isArray(segments) || !Array.isArray(shortlist) || !source || typeof source.topic !== 'string')
+    return undefined
+  const texts = task.segments.map(({ name }) => segments.find((segment) => segment.name === name)?.text)
+  if (!texts.every((text): text is string => typeof text === 'string')) return undefined
+  const textHash = hash(texts)
+  if (textHash === undefined) return undefined
+  const at: Source = {
+    topic: source.topic,
+    partition: Number(source.partition),
+    offset: String(source.offset),
+    timestamp_ms: Number(source.timestamp),
+  }
+  return { item: { id, task: task.name, entity, segments: texts, textHash, source: at }, shortlist }
+}
