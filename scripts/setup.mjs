@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 const NODE_MAJOR_MIN = 24
 const INSTALL_TIMEOUT_MS = 10 * 60_000
 const PARENT_POLL_MS = 1_000
+const NPM_LINES_MAX = 12
 const NODE_FLAGS = ['--disable-warning=TimeoutNegativeWarning', '--disable-warning=ExperimentalWarning']
 
 // Node as npm packages: the newest 24.x that each platform's package has, pinned with its digest.
@@ -50,15 +51,17 @@ function fail(line) {
 
 /** Runs the system's npm, finite and without install scripts; on failure prints what npm said. */
 function npm(args, cwd) {
-  const result = spawnSync('npm', [...args, '--ignore-scripts', '--no-audit', '--no-fund'], {
+  const result = spawnSync('npm', [...args, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: INSTALL_TIMEOUT_MS,
   })
   if (result.error?.code === 'ENOENT') fail('npm is missing; install it with Node.js from your package manager')
-  if (result.status !== 0) process.stderr.write(result.stderr || `${result.error ?? result.signal}\n`)
-  return result.status === 0
+  if (result.status === 0) return true
+  const said = result.stderr?.trim() || String(result.error ?? result.signal)
+  process.stderr.write(`${said.split('\n').slice(0, NPM_LINES_MAX).join('\n')}\n`) // the rest is npm's own help
+  return false
 }
 
 /** The path of a Node ≥ 24: the running one, or one from npm kept in the user's cache folder. */
@@ -66,7 +69,10 @@ function findNode() {
   if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) return process.execPath
   const platform = `${process.platform}-${process.arch}`
   const pkg = NODE_PACKAGES[platform]
-  if (!pkg) fail(`Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}, and npm has no build for ${platform}; install it from nodejs.org`)
+  if (!pkg)
+    fail(
+      `Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}, and npm has no build for ${platform}; install it from nodejs.org`,
+    )
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice')
   const home = join(cache, `${pkg.name}-${pkg.version}`)
   const node = join(home, 'node_modules', pkg.name, 'bin', 'node')
@@ -77,7 +83,8 @@ function findNode() {
   const draft = mkdtempSync(`${home}.draft-`)
   process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
   writePinnedPackage(draft, pkg)
-  if (!npm(['ci', '--prefix', draft], draft)) fail(`Node ${pkg.version} could not be fetched; try: npm install --global ${pkg.name}@${pkg.version}`)
+  if (!npm(['ci', '--prefix', draft], draft))
+    fail(`Node ${pkg.version} could not be fetched; try: npm install --global ${pkg.name}@${pkg.version}`)
   try {
     renameSync(draft, home) // whole or not at all, so that an interrupted fetch never leaves half a Node
   } catch (error) {
@@ -91,16 +98,22 @@ function writePinnedPackage(folder, { name, version, integrity }) {
   const project = { name: 'sluice-node', version: '1.0.0', dependencies: { [name]: version } }
   const packages = { '': project, [`node_modules/${name}`]: { version, integrity } }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(project))
-  writeFileSync(join(folder, 'package-lock.json'), JSON.stringify({ ...project, lockfileVersion: 3, requires: true, packages }))
+  writeFileSync(
+    join(folder, 'package-lock.json'),
+    JSON.stringify({ ...project, lockfileVersion: 3, requires: true, packages }),
+  )
 }
 
 /** Installs the locked dependencies when they are missing or the lockfile has changed since. */
 function installDependencies() {
   const stamp = join(root, 'node_modules', '.sluice-stamp')
-  const digest = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const digest = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
   say('installing the dependencies of package-lock.json')
-  if (!npm(['ci', '--include=dev', '--prefix', root], root)) fail('the dependencies could not be installed; try: npm ci --ignore-scripts')
+  if (!npm(['ci', '--include=dev', '--prefix', root], root))
+    fail('the dependencies could not be installed; try: npm ci --ignore-scripts')
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, digest)
 }
@@ -109,7 +122,11 @@ function installDependencies() {
 function runMain(node, args) {
   const child = spawn(node, [...NODE_FLAGS, join(root, 'scripts', 'main.ts'), ...args], {
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` },
+    env: {
+      ...process.env,
+      PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`,
+      SLUICE_SETUP_PID: String(process.pid), // main.ts stops when we are killed outright
+    },
   })
   // A terminal sends Ctrl-C to the child as well; sending it twice would turn a drain into a kill.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
