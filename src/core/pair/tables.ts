@@ -1,0 +1,59 @@
+// What a corpus says about a word: how rare it is, how often it begins a title (brands do), how often it is the head.
+// Hashed and quantised to a byte each, so that the whole table is small and its lookup one array read. Never grows.
+import type { Text } from './words.ts'
+
+/** Buckets of each table; a power of two. */
+export const TABLE_BUCKETS = 65_536
+
+export interface Tables {
+  /** idf in [0, 1] × 255: 255 = never seen, 0 = in every title. */
+  readonly idf: Uint8Array
+  /** Share of a word's occurrences that open a title × 255. */
+  readonly first: Uint8Array
+  /** Share of a word's occurrences that are a title's head noun × 255. */
+  readonly head: Uint8Array
+}
+
+/** FNV-1a, 32 bits, with a final mix (murmur3's): the one hash of this folder. */
+export function hash(text: string, seed = 0): number {
+  let state = 0x811c9dc5 ^ seed
+  for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193)
+  state = Math.imul(state ^ (state >>> 16), 0x85ebca6b)
+  state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35)
+  return (state ^ (state >>> 16)) >>> 0
+}
+
+export function bucket(stem: string): number {
+  return hash(stem) & (TABLE_BUCKETS - 1)
+}
+
+/** Counts distinct texts (give each title once). */
+export function buildTables(texts: Iterable<Text>): Tables {
+  const documents = new Uint32Array(TABLE_BUCKETS)
+  const firsts = new Uint32Array(TABLE_BUCKETS)
+  const heads = new Uint32Array(TABLE_BUCKETS)
+  let count = 0
+  for (const text of texts) {
+    count++
+    const seen = new Set<number>()
+    for (let at = 0; at < text.words.length; at++) {
+      const slot = bucket(text.words[at]!.stem)
+      if (at === 0) firsts[slot]!++
+      if (at === text.head) heads[slot]!++
+      if (!seen.has(slot)) documents[slot]!++
+      seen.add(slot)
+    }
+  }
+  const top = Math.log(1 + Math.max(1, count))
+  const tables: Tables = {
+    idf: new Uint8Array(TABLE_BUCKETS),
+    first: new Uint8Array(TABLE_BUCKETS),
+    head: new Uint8Array(TABLE_BUCKETS),
+  }
+  for (let slot = 0; slot < TABLE_BUCKETS; slot++) {
+    tables.idf[slot] = Math.round((255 * Math.log((1 + count) / (1 + documents[slot]!))) / top)
+    tables.first[slot] = Math.min(255, Math.round((255 * firsts[slot]!) / (documents[slot]! + 2)))
+    tables.head[slot] = Math.min(255, Math.round((255 * heads[slot]!) / (documents[slot]! + 2)))
+  }
+  return tables
+}
