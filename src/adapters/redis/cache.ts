@@ -8,15 +8,15 @@ import type { Cache, CacheEntry } from '../../ports/cache.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Emit } from '../../ports/events.ts'
 
-/** Whole call, whatever its number of keys. */
-const DEADLINE_MS = 50
+/** Whole call, whatever its number of keys; a timer may be some milliseconds late, and 60 are promised. */
+const DEADLINE_MS = 45
 /** Keys a command and commands a pipeline: Redis serves others between two of them. */
 const CHUNK = 500
 const KEYS_IN_FLIGHT_MAX = 50_000
 const ENTRIES_IN_FLIGHT_MAX = 5_000
 const CONNECT_TIMEOUT_MS = 2_000
 const RECONNECT_MAX_MS = 5_000
-/** Only ends the handshake of a hung server; reads and writes have DEADLINE_MS. */
+/** Ends the handshake of a hung server, and writes that nobody waits for any more. */
 const COMMAND_TIMEOUT_MS = 1_000
 
 export interface RedisCacheOptions {
@@ -43,21 +43,35 @@ export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): Redi
   let keysInFlight = 0
   let entriesInFlight = 0
   let lastError = 'closed'
+  let leaving = false
   let closed = false
 
   redis.on('error', (error: unknown) => (lastError = codeOf(error)))
   redis.on('close', () => {
+    leaving = false
     if (!closed) noteFailure('connect', lastError, 0)
   })
 
-  redis.on('ready', () => noteRecovery(reads.connected()))
+  redis.on('ready', () => {
+    noteRecovery(reads.connected())
+    writes.connected()
+  })
 
-  const connected = () => redis.status === 'ready'
+  const connected = () => redis.status === 'ready' && !leaving
 
+  /** Gives a hung connection up, with all that waits on it; ioredis makes a new one in the background. */
+  function reconnect(): void {
+    if (!connected()) return
+    leaving = true
+    redis.disconnect(true)
+  }
+
+  /** The loss of the connection is one episode and one event, told by the reads; the writes only rest as well. */
   function noteFailure(asked: Operation, why: string, keys: number): void {
     const operation = connected() || why === 'timeout' ? asked : 'connect'
-    const circuit = operation === 'set' ? writes : reads
-    if (circuit.failed(clock.elapsed(), operation, keys)) emit('cache.failed', { operation, why, keys })
+    const circuit = asked === 'set' ? writes : reads
+    const begins = circuit.failed(clock.elapsed(), operation, keys)
+    if (begins && (asked !== 'set' || operation === 'set')) emit('cache.failed', { operation, why, keys })
   }
 
   function noteRecovery(episode: Episode | undefined): void {
@@ -76,12 +90,12 @@ export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): Redi
       const found = await redis.mget(chunk)
       for (let at = 0; at < chunk.length; at++) values[index * CHUNK + at] = found[at] ?? undefined
     })
-    const why = await settled(chunks)
+    const why = await withinDeadline(outcome(chunks))
     keysInFlight -= keys.length
     if (why === undefined) noteRecovery(reads.succeeded())
     else {
       noteFailure('get', why, keys.length)
-      if (why === 'timeout') redis.disconnect(true)
+      if (why === 'timeout') reconnect()
     }
     return why === 'timeout' ? values.slice() : values
   }
@@ -94,14 +108,15 @@ export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): Redi
       return
     }
     entriesInFlight += entries.length
-    const why = await settled(cut(entries).map((chunk) => setChunk(redis, chunk, ttl_s)))
-    entriesInFlight -= entries.length
-    if (why === undefined) noteRecovery(writes.succeeded())
-    else {
+    const kept = outcome(cut(entries).map((chunk) => setChunk(redis, chunk, ttl_s))).then((why) => {
+      entriesInFlight -= entries.length
+      if (why === undefined) return noteRecovery(writes.succeeded())
       emit('cache.dropped', { entries: entries.length })
       noteFailure('set', why, entries.length)
-      if (why === 'timeout') redis.disconnect(true)
-    }
+      if (why === 'timeout') reconnect()
+    })
+    // The caller is let go at the deadline; a slow write may still succeed, until its command times out.
+    await withinDeadline(kept)
   }
 
   return {
@@ -141,17 +156,20 @@ async function setChunk(redis: Redis, entries: readonly CacheEntry[], ttl_s: num
   for (const [error] of replies ?? []) if (error) throw error
 }
 
-/**
- * Waits for all of the work, at most DEADLINE_MS. Returns why it failed (`timeout` or an error's code), undefined when
- * all is well. After a blocked event loop the timer fires before the sockets are read: hence the extra turn.
- */
-function settled(work: readonly Promise<void>[]): Promise<string | undefined> {
+/** Waits for all of the work; never rejects. Why it failed, as a short code; undefined where all of it succeeded. */
+async function outcome(work: readonly Promise<void>[]): Promise<string | undefined> {
+  const failure = (await Promise.allSettled(work)).find((result) => result.status === 'rejected')
+  return failure && codeOf(failure.reason)
+}
+
+/** The work's value, or `timeout` after DEADLINE_MS. `work` never rejects. */
+function withinDeadline<T>(work: Promise<T>): Promise<T | 'timeout'> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => setImmediate(resolve, 'timeout'), DEADLINE_MS)
-    void Promise.allSettled(work).then((results) => {
+    // After a blocked event loop the timer fires before the sockets are read: hence the extra turn.
+    const timer = setTimeout(() => setImmediate(resolve, 'timeout' as const), DEADLINE_MS)
+    void work.then((value) => {
       clearTimeout(timer)
-      const failure = results.find((result) => result.status === 'rejected')
-      resolve(failure && codeOf(failure.reason))
+      resolve(value)
     })
   })
 }
@@ -166,6 +184,7 @@ function cut<T>(list: readonly T[]): T[][] {
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'error'
   if ('code' in error && typeof error.code === 'string') return error.code
+  if (error.message === 'Command timed out') return 'timeout'
   const word = /^([A-Z]{2,20}) /.exec(error.message)?.[1]
   return word ?? (error.message.startsWith('Connection is closed') ? 'closed' : error.name)
 }

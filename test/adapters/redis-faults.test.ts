@@ -1,0 +1,196 @@
+// Redis in every bad state: each call resolves, reads as misses, and adds little to a batch. Measured times are printed.
+// The promise is 60 ms; the assertion leaves room for a loaded machine.
+import assert from 'node:assert/strict'
+import { after, afterEach, describe, test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { Redis } from 'ioredis'
+import { systemClock } from '../../src/adapters/clock.ts'
+import { redisCache } from '../../src/adapters/redis/cache.ts'
+import type { RedisCache } from '../../src/adapters/redis/cache.ts'
+import type { EventFields } from '../../src/core/events.ts'
+import type { Emit } from '../../src/ports/events.ts'
+import { noRedis, startBlackHole, startRedis } from '../support/redis.ts'
+
+const ADDED_MS_MAX = 250
+const KEYS = Array.from({ length: 5_000 }, (_, index) => `key:${index}`)
+
+interface Seen {
+  readonly cache: RedisCache
+  readonly events: { readonly name: string; readonly fields: EventFields }[]
+  count(name: string): number
+}
+
+const toClose: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of toClose.splice(0).reverse()) await close()
+})
+
+const stray: unknown[] = []
+const keep = (error: unknown) => stray.push(error)
+process.on('unhandledRejection', keep)
+after(() => {
+  process.off('unhandledRejection', keep)
+  assert.deepEqual(stray, [], 'no rejection was left unhandled')
+})
+
+function open(url: string): Seen {
+  const events: Seen['events'] = []
+  const emit: Emit = (name, fields) => events.push({ name, fields })
+  const cache = redisCache({ url, ttl_s: 60, clock: systemClock, emit })
+  toClose.push(() => cache.close())
+  return { cache, events, count: (name) => events.filter((event) => event.name === name).length }
+}
+
+async function openOn(settings: readonly string[] = []) {
+  const server = await startRedis(0, settings)
+  toClose.push(() => server.stop())
+  const seen = open(server.url)
+  assert.ok(await seen.cache.ready(5_000))
+  await seen.cache.set([{ key: KEYS[0]!, value: 'kept' }])
+  return { server, ...seen }
+}
+
+/** Asks for all keys; returns what the call took and how many hits it brought. */
+async function ask(cache: RedisCache): Promise<{ took_ms: number; hits: number }> {
+  const start = performance.now()
+  const found = await cache.get(KEYS)
+  const took_ms = performance.now() - start
+  assert.equal(found.length, KEYS.length)
+  assert.ok(took_ms < ADDED_MS_MAX, `a batch waited ${took_ms.toFixed(0)} ms`)
+  return { took_ms, hits: found.filter((value) => value !== undefined).length }
+}
+
+async function askFor(cache: RedisCache, duration_ms: number, t: TestContext): Promise<void> {
+  const took: number[] = []
+  const end = performance.now() + duration_ms
+  while (performance.now() < end) {
+    took.push((await ask(cache)).took_ms)
+    await systemClock.sleep(5)
+  }
+  const added_ms = took.reduce((sum, ms) => sum + ms, 0)
+  const worst = Math.max(...took).toFixed(1)
+  t.diagnostic(`${took.length} batches: the worst took ${worst} ms, all together ${added_ms.toFixed(0)} ms`)
+}
+
+async function until(condition: () => boolean | Promise<boolean>, within_ms: number): Promise<void> {
+  const end = performance.now() + within_ms
+  while (!(await condition())) {
+    assert.ok(performance.now() < end, `not within ${within_ms} ms`)
+    await systemClock.sleep(20)
+  }
+}
+
+describe('Redis that fails', { skip: noRedis }, () => {
+  test('killed in mid-run: misses at once, one event, and hits again when it is back', async (t) => {
+    const { server, cache, count } = await openOn()
+    assert.equal((await ask(cache)).hits, 1)
+    setTimeout(() => server.signal('SIGKILL'), 50)
+    await askFor(cache, 1_000, t)
+    assert.equal(count('cache.failed'), 1)
+    assert.ok(!cache.healthy())
+    const again = await startRedis(server.port)
+    toClose.push(() => again.stop())
+    await until(() => cache.healthy(), 6_000)
+    await cache.set([{ key: KEYS[0]!, value: 'kept again' }])
+    assert.equal((await ask(cache)).hits, 1)
+    assert.equal(count('cache.recovered'), 1)
+  })
+
+  test('stopped (SIGSTOP): one batch waits for the deadline, the rest pass at once; it recovers when it goes on', async (t) => {
+    const { server, cache, events, count } = await openOn()
+    server.signal('SIGSTOP')
+    const first = await ask(cache)
+    t.diagnostic(`the first batch waited ${first.took_ms.toFixed(1)} ms`)
+    assert.equal(first.hits, 0)
+    const set_start = performance.now()
+    await cache.set([{ key: 'while stopped', value: 'x' }])
+    assert.ok(performance.now() - set_start < ADDED_MS_MAX)
+    await askFor(cache, 2_500, t)
+    assert.equal(count('cache.failed'), 1, JSON.stringify(events))
+    server.signal('SIGCONT')
+    await until(async () => (await ask(cache)).hits === 1, 12_000)
+    assert.equal(count('cache.recovered'), 1)
+    assert.ok(cache.healthy())
+  })
+
+  test('many batches at once while it is stopped wait together, not one after the other', async (t) => {
+    const { server, cache, count } = await openOn()
+    server.signal('SIGSTOP')
+    const start = performance.now()
+    await Promise.all(Array.from({ length: 20 }, () => ask(cache)))
+    t.diagnostic(`20 batches at once waited ${(performance.now() - start).toFixed(1)} ms together`)
+    assert.ok(performance.now() - start < ADDED_MS_MAX)
+    assert.equal(count('cache.failed'), 1)
+    server.signal('SIGCONT')
+  })
+
+  test('a value of the wrong type is a miss; its neighbours are hits', async () => {
+    const { server, cache, count } = await openOn()
+    const other = new Redis(server.url)
+    toClose.push(async () => other.disconnect())
+    await other.rpush(KEYS[1]!, 'a list')
+    await other.hset(KEYS[2]!, 'a', 'hash')
+    await other.set(KEYS[3]!, 'text')
+    const found = await cache.get(KEYS.slice(0, 4))
+    assert.deepEqual(found, ['kept', undefined, undefined, 'text'])
+    assert.equal(count('cache.failed'), 0)
+  })
+
+  test('out of memory (noeviction): writes are dropped with one event, reads go on', async (t) => {
+    const { cache, count, events } = await openOn(['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction'])
+    const big = Array.from({ length: 5_000 }, (_, index) => ({ key: `big:${index}`, value: 'x'.repeat(1_000) }))
+    for (let round = 0; round < 20; round++) await cache.set(big)
+    assert.equal(count('cache.failed'), 1, JSON.stringify(events))
+    assert.equal(events.find(({ name }) => name === 'cache.failed')!.fields['why'], 'OOM')
+    assert.ok(count('cache.dropped') > 0)
+    assert.equal((await ask(cache)).hits, 1)
+    assert.ok(cache.healthy())
+    await askFor(cache, 300, t)
+  })
+
+  test('a read-only replica: reads are hits, writes are dropped with one event', async () => {
+    const { server: main, cache: mainCache } = await openOn(['--repl-diskless-sync-delay', '0'])
+    const { cache, count, events } = await openOn(['--replicaof', '127.0.0.1', String(main.port)])
+    await mainCache.set([{ key: KEYS[0]!, value: 'from the main one' }])
+    await until(async () => (await cache.get([KEYS[0]!]))[0] === 'from the main one', 10_000)
+    for (let round = 0; round < 5; round++) await cache.set([{ key: 'own', value: 'x' }])
+    assert.equal(count('cache.failed'), 1, JSON.stringify(events))
+    assert.equal(events.find(({ name }) => name === 'cache.failed')!.fields['why'], 'READONLY')
+    assert.ok(cache.healthy())
+  })
+
+  test('writes beyond the bound are dropped, not queued', async () => {
+    const { cache, count } = await openOn()
+    const entries = KEYS.slice(0, 3_000).map((key) => ({ key, value: 'x' }))
+    await Promise.all([cache.set(entries), cache.set(entries), cache.set(entries)])
+    assert.equal(count('cache.dropped'), 2)
+    assert.equal((await ask(cache)).hits, 3_000)
+  })
+
+  test('an event loop that was blocked for 200 ms does not make a healthy Redis look ill', async () => {
+    const { cache, count } = await openOn()
+    const asked = cache.get(KEYS)
+    const end = performance.now() + 200
+    while (performance.now() < end);
+    assert.equal((await asked)[0], 'kept')
+    assert.equal(count('cache.failed'), 0)
+  })
+})
+
+describe('an address where Redis is not', () => {
+  test('nobody listens: misses at once, one event, no unhandled error', async (t) => {
+    const { cache, count } = open('redis://127.0.0.1:1')
+    await askFor(cache, 500, t)
+    assert.equal(count('cache.failed'), 1)
+    assert.equal(await cache.ready(50), false)
+  })
+
+  test('a black hole that accepts and never answers: misses at once', async (t) => {
+    const hole = await startBlackHole()
+    toClose.push(() => hole.stop())
+    const { cache, count } = open(hole.url)
+    await askFor(cache, 2_500, t)
+    await cache.set([{ key: 'a', value: 'b' }])
+    assert.equal(count('cache.failed'), 1)
+  })
+})
