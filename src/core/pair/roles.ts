@@ -63,7 +63,7 @@ const AUDIENCE: ReadonlyMap<string, string> = new Map(
 export function roles(query: Text, text: Text, ahead: Alignment, back: Alignment, tables: Tables): number[] {
   return [
     ...heads(query, text, ahead, back, tables),
-    ...brands(query, text, ahead, back, tables),
+    ...brands(query, ahead, back, tables),
     ...attributes(query, text, ahead),
   ]
 }
@@ -116,7 +116,7 @@ function heads(query: Text, text: Text, ahead: Alignment, back: Alignment, table
   ]
 }
 
-function brands(query: Text, text: Text, ahead: Alignment, back: Alignment, tables: Tables): number[] {
+function brands(query: Text, ahead: Alignment, back: Alignment, tables: Tables): number[] {
   let missed = 0
   let matched = 0
   for (let at = 0; at < query.words.length; at++) {

@@ -5,8 +5,11 @@ import type { Text } from './words.ts'
 /** Buckets of each table; a power of two. */
 export const TABLE_BUCKETS = 65_536
 
+/** idf of a word that no title had. */
+export const UNSEEN = 255
+
 export interface Tables {
-  /** idf in [0, 1] × 255: 255 = never seen, 0 = in every title. */
+  /** idf in [0, 1] × 254, 0 = in every title; 255 = never seen. */
   readonly idf: Uint8Array
   /** Share of a word's occurrences that open a title × 255. */
   readonly first: Uint8Array
@@ -46,12 +49,15 @@ export function buildTables(texts: Iterable<Text>): Tables {
   }
   const top = Math.log(1 + Math.max(1, count))
   const tables: Tables = {
-    idf: new Uint8Array(TABLE_BUCKETS),
+    idf: new Uint8Array(TABLE_BUCKETS).fill(UNSEEN),
     first: new Uint8Array(TABLE_BUCKETS),
     head: new Uint8Array(TABLE_BUCKETS),
   }
   for (let slot = 0; slot < TABLE_BUCKETS; slot++) {
-    tables.idf[slot] = Math.round((255 * Math.log((1 + count) / (1 + documents[slot]!))) / top)
+    const seen = documents[slot]!
+    if (seen === 0) continue
+    // Once and twice count alike: a title word of a row that was trained on was seen at least once, others were not.
+    tables.idf[slot] = Math.round((254 * Math.log((1 + count) / (1 + Math.max(2, seen)))) / top)
     tables.first[slot] = Math.min(255, Math.round((255 * firsts[slot]!) / (documents[slot]! + 2)))
     tables.head[slot] = Math.min(255, Math.round((255 * heads[slot]!) / (documents[slot]! + 2)))
   }
