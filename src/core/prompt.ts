@@ -41,17 +41,18 @@ const RULES = [
 
 const DESCRIPTION_CHARS_MAX = 300
 
-export function renderPrompt(
-  task: Task,
-  items: readonly PromptItem[],
-  choice: Choice,
-  options: { readonly segment_chars_max: number; readonly hash: Hash },
-): Prompt {
+export interface PromptOptions {
+  /** Each segment is cut to this many UTF-16 units. */
+  readonly segment_chars_max: number
+  readonly output_tokens_max: number
+  readonly hash: Hash
+}
+
+export function renderPrompt(task: Task, items: readonly PromptItem[], choice: Choice, options: PromptOptions): Prompt {
   const labels = `Labels:\n${choice.labels.map((label) => describe(task, label)).join('\n')}`
   const lines = items.map((item) => itemLine(task, item, options.segment_chars_max)).join('\n')
   const code = options.hash(lines).slice(0, 16)
   const fenced = `BEGIN ITEMS ${code}\n${lines}\nEND ITEMS ${code}`
-  const longest = Math.max(...choice.labels.map((label) => label.length))
   return {
     system: `${RULES}\n\nTask: ${task.instruction}${choice.whole ? `\n\n${labels}` : ''}`,
     user: choice.whole ? fenced : `${labels}\n\n${fenced}`,
@@ -62,7 +63,7 @@ export function renderPrompt(
         choice.labels,
       ),
     },
-    outputTokensMax: 64 + items.length * (24 + Math.ceil(longest / 2)),
+    outputTokensMax: options.output_tokens_max,
   }
 }
 

@@ -1,6 +1,6 @@
 // One LLM call that takes place, whatever it takes: waits for a free slot, for the breaker and for what Retry-After asked,
 // and repeats while nobody answers. Must never give up because of an outage, and never spin: every turn of the loop waits.
-import { backoff_ms } from '../core/llm/backoff.ts'
+import { wait_ms } from '../core/llm/backoff.ts'
 import { SluiceError } from '../core/error.ts'
 import { costUsd, NO_USAGE } from '../core/llm/usage.ts'
 import { BreakerOpen } from '../ports/breaker.ts'
@@ -16,7 +16,7 @@ import type { Llm, LlmReply, LlmRequest } from '../ports/llm.ts'
 
 export interface CallLimits extends Backoff {
   /** Calls in flight at once, over all batches. */
-  readonly calls_parallel_max: number
+  readonly calls_concurrently: number
 }
 
 export interface CallOptions {
@@ -45,7 +45,7 @@ type Through = (request: LlmRequest, items: number, signal: AbortSignal) => Prom
 
 export function callThrough(options: CallOptions): Through {
   const { task, llm, breaker, clock, emit, limits, random } = options
-  const slots = semaphore(limits.calls_parallel_max)
+  const slots = semaphore(limits.calls_concurrently)
   /** Monotonic; no call of this tier starts before it. */
   let notBefore = 0
   /** The provider has taken a request of ours: a later refusal is about the request, not about our configuration. */
@@ -71,8 +71,7 @@ export function callThrough(options: CallOptions): Through {
     emit('llm.tokens', { task: task.name, kind: 'input', tokens: inputTokens - cachedInputTokens })
     emit('llm.tokens', { task: task.name, kind: 'cached-input', tokens: cachedInputTokens })
     emit('llm.tokens', { task: task.name, kind: 'output', tokens: outputTokens })
-    const usd = costUsd(usage, options.prices[llm.model])
-    if (usd !== undefined) emit('llm.cost', { task: task.name, usd })
+    emit('llm.cost', { task: task.name, usd: costUsd(usage, options.prices[llm.model]) })
   }
 
   /** Waits for what Retry-After asked of any call, then for the breaker. */
@@ -107,7 +106,7 @@ export function callThrough(options: CallOptions): Through {
         const asked_ms = error instanceof LlmUnavailable ? (error.retryAfter_ms ?? 0) : 0
         notBefore = Math.max(notBefore, clock.elapsed() + asked_ms)
         // Open: the breaker's interval is the pause, and it ends as soon as a probe succeeds.
-        if (breaker.state === 'closed') await clock.sleep(backoff_ms(limits, failures, random()), signal)
+        if (breaker.state === 'closed') await clock.sleep(wait_ms(limits, failures, random()), signal)
       }
     }
   }

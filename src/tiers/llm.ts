@@ -16,18 +16,10 @@ import type { CallLimits, CallOptions } from './llm-call.ts'
 export interface LlmLimits extends AskLimits, CallLimits {
   /** Each segment is cut to this many UTF-16 units in a prompt. */
   readonly segment_chars_max: number
+  /** Tokens that one reply may take, those of a model's reasoning included. */
+  readonly output_tokens_max: number
   /** `progress` is called this often while answering. */
   readonly progress_ms: number
-}
-
-export const LLM_LIMITS: LlmLimits = {
-  items_per_call_max: 20,
-  asks_max: 3,
-  calls_parallel_max: 4,
-  segment_chars_max: 600,
-  backoff_min_ms: 500,
-  backoff_max_ms: 30_000,
-  progress_ms: 2_000,
 }
 
 export interface LlmTierOptions extends CallOptions {
@@ -74,7 +66,7 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
       segments: asking.questions[index]!.segments,
     }))
     const choice = { labels: [...call.choices.steps.keys()], whole: call.choices.whole }
-    const prompt = renderPrompt(task, items, choice, { segment_chars_max: limits.segment_chars_max, hash })
+    const prompt = renderPrompt(task, items, choice, { ...limits, hash })
     return through(prompt, items.length, signal)
   }
 

@@ -33,16 +33,27 @@ export function openAiLlm(options: OpenAiOptions): Llm {
     fetch: boundedFetch(options.replyBytes_max ?? 2 * 1_048_576),
     logLevel: 'off',
   })
+  /** Parameters that this model turned down: reasoning models take no temperature, older servers have other names. */
+  const unsupported = new Set<string>()
+
+  async function send(request: LlmRequest, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await client.chat.completions.create(body(model, request, unsupported), { signal })
+    } catch (error) {
+      const name = error instanceof APIError && error.status === 400 ? error.param : undefined
+      if (typeof name !== 'string' || !OPTIONAL.includes(name) || unsupported.has(name)) throw error
+      unsupported.add(name)
+      return send(request, signal)
+    }
+  }
+
   return {
     model,
     async complete(request, signal) {
       signal.throwIfAborted()
       const deadline = AbortSignal.timeout(timeout_ms)
       try {
-        const reply: unknown = await client.chat.completions.create(body(model, request), {
-          signal: AbortSignal.any([signal, deadline]),
-        })
-        return readReply(reply, host)
+        return readReply(await send(request, AbortSignal.any([signal, deadline])), host)
       } catch (error) {
         signal.throwIfAborted()
         if (deadline.aborted) throw new LlmUnavailable(`${host} did not answer within ${timeout_ms} ms`)
@@ -52,15 +63,19 @@ export function openAiLlm(options: OpenAiOptions): Llm {
   }
 }
 
-function body(model: string, request: LlmRequest) {
+const OPTIONAL: readonly string[] = ['temperature', 'max_completion_tokens']
+
+function body(model: string, request: LlmRequest, without: ReadonlySet<string>) {
   return {
     model,
     messages: [
       { role: 'system' as const, content: request.system },
       { role: 'user' as const, content: request.user },
     ],
-    temperature: 0,
-    max_completion_tokens: request.outputTokensMax,
+    ...(without.has('temperature') ? {} : { temperature: 0 }),
+    ...(without.has('max_completion_tokens')
+      ? { max_tokens: request.outputTokensMax }
+      : { max_completion_tokens: request.outputTokensMax }),
     response_format: { type: 'json_schema' as const, json_schema: { ...request.schema, strict: true } },
   }
 }

@@ -8,10 +8,10 @@ export interface LlmUsage {
   readonly outputTokens: number
 }
 
-/** US dollars per million tokens. */
+/** US dollars per million tokens; keys as in the configuration. */
 export interface Price {
   readonly input: number
-  readonly cachedInput: number
+  readonly cached_input: number
   readonly output: number
 }
 
@@ -28,8 +28,8 @@ export interface LlmCallRecord {
   readonly inputTokens: number
   readonly cachedInputTokens: number
   readonly outputTokens: number
-  /** US dollars; undefined where the price table does not name the model. */
-  readonly costUsd: number | undefined
+  /** US dollars; 0 where the price table does not name the model. */
+  readonly costUsd: number
 }
 
 export const NO_USAGE: LlmUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 }
@@ -52,9 +52,9 @@ export function shareUsage(usage: LlmUsage, parts: number): LlmUsage[] {
   }))
 }
 
-/** US dollars, or undefined without a price. */
-export function costUsd(usage: LlmUsage, price: Price | undefined): number | undefined {
-  if (price === undefined) return undefined
+/** US dollars; 0 without a price. */
+export function costUsd(usage: LlmUsage, price: Price | undefined): number {
+  if (price === undefined) return 0
   const fresh = usage.inputTokens - usage.cachedInputTokens
-  return (fresh * price.input + usage.cachedInputTokens * price.cachedInput + usage.outputTokens * price.output) / 1e6
+  return (fresh * price.input + usage.cachedInputTokens * price.cached_input + usage.outputTokens * price.output) / 1e6
 }
