@@ -1,0 +1,100 @@
+// Makes probabilities mean what they say, and finds thresholds that keep a promise, from validation predictions.
+// Pure; fits on what it is given, so it must never be given rows that a model is judged by.
+import type { Tree } from './lexical/tree.ts'
+
+/** Validation rows: logits per level [rows × nodes of the level], l1 first, and the index of each row's gold path. */
+export interface LevelLogits {
+  readonly rows: number
+  readonly logits: readonly Float32Array[]
+  readonly gold: Int32Array
+}
+
+/**
+ * The joint distribution over existing paths: softmax over paths of Σ logits(level, node) / temperature(level). Each
+ * level's own normaliser is one constant per row and cancels. Writes row `row` into `out` [paths].
+ */
+export function jointRow(
+  data: LevelLogits,
+  row: number,
+  tree: Tree,
+  temperatures: readonly number[],
+  out: Float64Array,
+): void {
+  let most = -Infinity
+  for (let path = 0; path < tree.paths; path++) {
+    let score = 0
+    for (let level = 0; level < tree.levels; level++) {
+      const node = tree.nodeOf[level]![path]!
+      score += data.logits[level]![row * tree.nodes[level]! + node]! / temperatures[level]!
+    }
+    out[path] = score
+    if (score > most) most = score
+  }
+  let total = 0
+  for (let path = 0; path < tree.paths; path++) total += out[path] = Math.exp(out[path]! - most)
+  for (let path = 0; path < tree.paths; path++) out[path]! /= total
+}
+
+/** Mean negative log-likelihood of the gold paths; Infinity where a logit is not finite. */
+export function jointLoss(data: LevelLogits, tree: Tree, temperatures: readonly number[]): number {
+  const joint = new Float64Array(tree.paths)
+  let loss = 0
+  for (let row = 0; row < data.rows; row++) {
+    jointRow(data, row, tree, temperatures, joint)
+    loss -= Math.log(Math.max(joint[data.gold[row]!]!, 1e-12))
+  }
+  return Number.isFinite(loss) ? loss / Math.max(data.rows, 1) : Infinity
+}
+
+/**
+ * One temperature per level that minimises `jointLoss` (temperature scaling: Guo et al. 2017, section 4.2, here over
+ * the product of heads): coordinate descent on a shrinking logarithmic grid. Temperatures lie in [0.1, 100]; a level
+ * that only disturbs the deeper ones gets a high one.
+ */
+export function fitTemperatures(data: LevelLogits, tree: Tree): number[] {
+  const temperatures = Array.from({ length: tree.levels }, () => tree.levels as number)
+  let best = jointLoss(data, tree, temperatures)
+  for (let factor = 2; factor > 1.02; factor = Math.sqrt(factor)) {
+    for (let level = tree.levels - 1; level >= 0; level--) {
+      for (const step of [factor, 1 / factor]) {
+        for (;;) {
+          const kept = temperatures[level]!
+          const tried = kept * step
+          if (tried < 0.1 || tried > 100) break
+          temperatures[level] = tried
+          const loss = jointLoss(data, tree, temperatures)
+          if (loss < best - 1e-7) best = loss
+          else {
+            temperatures[level] = kept
+            break
+          }
+        }
+      }
+    }
+  }
+  return temperatures
+}
+
+/**
+ * The loosest threshold, in steps of .01, at which answers with at least that probability are right in at least the
+ * share `precision`; .99 where none is. The share is what was seen, not a certified bound.
+ */
+export function loosestThreshold(probabilities: ArrayLike<number>, hits: ArrayLike<number>, precision: number): number {
+  const steps = 100
+  const covered = new Float64Array(steps + 1)
+  const right = new Float64Array(steps + 1)
+  for (let index = 0; index < probabilities.length; index++) {
+    const step = Math.max(0, Math.min(steps, Math.floor(probabilities[index]! * steps)))
+    covered[step]! += 1
+    right[step]! += hits[index]!
+  }
+  let loosest = steps - 1
+  let coveredAbove = 0
+  let rightAbove = 0
+  for (let step = steps; step >= 0; step--) {
+    coveredAbove += covered[step]!
+    rightAbove += right[step]!
+    if (coveredAbove > 0 && rightAbove >= precision * coveredAbove) loosest = Math.min(loosest, step)
+  }
+  return loosest / steps
+}

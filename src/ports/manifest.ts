@@ -1,0 +1,38 @@
+// What a model folder says about its model.onnx. The digest of these bytes names the model.
+// Only facts that serving or checking needs, and where the model came from; never rows of the data.
+
+export interface Manifest {
+  readonly format: 1
+  readonly kind: 'lexical' | 'pair'
+  readonly model: {
+    /** Hex. */
+    readonly sha256: string
+    readonly bytes: number
+  }
+  /** Digest of labels.json's paths, see `LabelSet`; outputs of the model are in their order. */
+  readonly labels: { readonly digest: string; readonly levels: number; readonly paths: number }
+  /** Names of the texts the model reads, in order. */
+  readonly segments: readonly string[]
+  /** NORMALISER_VERSION of the training. */
+  readonly normaliser: number
+  /** How texts become inputs; every kind its own, always with a `version`. */
+  readonly features: Readonly<Record<string, number>> & { readonly version: number }
+  /** Per level, l1 first; already folded into model.onnx. */
+  readonly temperatures: readonly number[]
+  /** Per level, l1 first: where the gate stands unless the task says otherwise. */
+  readonly thresholds: readonly number[]
+  /** Names and counts of what it was trained on. */
+  readonly data: readonly { readonly file: string; readonly rows: number; readonly sha256: string }[]
+  /** Texts (not from the data) with the probabilities [paths] that the model gave when it was exported. */
+  readonly golden: readonly { readonly texts: readonly string[]; readonly probabilities: readonly number[] }[]
+}
+
+/** A model folder that was read and checked against its manifest. */
+export interface ModelFolder {
+  readonly dir: string
+  readonly manifest: Manifest
+  /** 16 hex digits over the manifest. */
+  readonly digest: string
+  readonly model: Uint8Array
+  readonly labelPaths: readonly (readonly string[])[]
+}
