@@ -3,8 +3,11 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 /** Why Redis tests are skipped; false where redis-server is installed. */
 export const noRedis: false | string =
@@ -22,9 +25,10 @@ export interface OwnRedis {
 /** `port` 0: any free one. `settings` are redis.conf words: `--maxmemory`, `2mb` … */
 export async function startRedis(port = 0, settings: readonly string[] = []): Promise<OwnRedis> {
   const at = port === 0 ? await freePort() : port
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'))
   const child = spawn(
     'redis-server',
-    ['--port', String(at), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no', ...settings],
+    ['--port', String(at), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, ...settings],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const killWithUs = () => child.kill('SIGKILL')
@@ -36,9 +40,11 @@ export async function startRedis(port = 0, settings: readonly string[] = []): Pr
     signal: (name) => void child.kill(name),
     async stop() {
       process.off('exit', killWithUs)
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill('SIGKILL')
-      await once(child, 'exit')
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      }
+      await rm(folder, { recursive: true, force: true })
     },
   }
 }
