@@ -38,7 +38,7 @@ export type LocalServer = {
 
 const LOG_LINES_KEPT = 30
 const LOG_LINES_SHOWN = 8
-const GUARD = 'kill -9 -- "-$1"; sleep 0.2; rm -rf -- "$2"'
+const GUARD = 'kill -9 "-$1"; sleep 0.2; rm -rf -- "$2"'
 
 /** Starts a server and resolves when a line of its log matches `ready`. Throws SetupError with its last lines. */
 export async function startServer(spec: ServerSpec): Promise<Server> {
