@@ -2,6 +2,7 @@
 // The order is part of a model's contract: changing it means a new FEATURES_VERSION and a new training.
 import { common, trigrams } from './grams.ts'
 import { align } from './match.ts'
+import { MEANING, type Vectors, meaning } from './meaning.ts'
 import { OVERLAP, overlap, rarity } from './overlap.ts'
 import { ROLES, roles } from './roles.ts'
 import type { Tables } from './tables.ts'
@@ -23,7 +24,7 @@ const CHARACTERS = [
   'trigramsInDescription',
 ] as const
 
-export const FEATURES: readonly string[] = [...OVERLAP, ...ROLES, ...CHARACTERS]
+export const FEATURES: readonly string[] = [...OVERLAP, ...ROLES, ...CHARACTERS, ...MEANING]
 
 /** One side of a pair, ready for matching. */
 export interface Side {
@@ -50,11 +51,12 @@ export function pair(query: Side, title: Side, description: Side): Pair {
 }
 
 /** The dense features, FEATURES.length of them, all finite. */
-export function features({ query, title, description, ahead, back }: Pair, tables: Tables): number[] {
+export function features({ query, title, description, ahead, back }: Pair, tables: Tables, vectors: Vectors): number[] {
   return [
     ...overlap(query.text, title.text, ahead, back, tables),
     ...roles(query.text, title.text, ahead, back, tables),
     ...characters(query, title, description, ahead, tables),
+    ...meaning(query.text, title.text, ahead, tables, vectors),
   ]
 }
 

@@ -73,7 +73,11 @@ export async function boost(
     await onRound(round, loss)
     if (data.validation.length > 0 && round - best.rounds >= settings.patience) break
   }
-  return { bins: binning, rounds: rounds.slice(0, data.validation.length > 0 ? best.rounds : rounds.length), loss: best.loss }
+  return {
+    bins: binning,
+    rounds: rounds.slice(0, data.validation.length > 0 ? best.rounds : rounds.length),
+    loss: best.loss,
+  }
 }
 
 function sample(width: number, share: number, next: () => number): number[] {

@@ -6,7 +6,6 @@ import { type Boosted, type BoostSettings, boost, predictTrees } from './boost.t
 import { fitLinear, scoreInto } from './linear.ts'
 import { type EncodedRows, FOLDS } from './rows.ts'
 
-
 export interface FitSettings {
   readonly classes: number
   readonly seed: number
@@ -78,7 +77,11 @@ export async function fit(rows: EncodedRows, settings: FitSettings, progress: Pr
       { ...data, train, validation: stopping ? validation : new Int32Array() },
       trees,
       (round, loss) =>
-        progress(stopping ? `trees, validation loss ${loss.toFixed(4)}` : 'trees', fold * rounds + round, (FOLDS + 1) * rounds),
+        progress(
+          stopping ? `trees, validation loss ${loss.toFixed(4)}` : 'trees',
+          fold * rounds + round,
+          (FOLDS + 1) * rounds,
+        ),
     )
     if (fold === FOLDS) return { linear, boosted, prior, outOfFold }
     if (stopping) rounds = boosted.rounds.length

@@ -1,8 +1,10 @@
 // Relevance rows as the pair kind learns from them, encoded once: dense features, hashed ids, folds by query.
 // Reads no file; never looks at a label to make a feature.
 import { FEATURES, features, pair, side } from '../../core/pair/features.ts'
+import { type Vectors, stems } from '../../core/pair/meaning.ts'
 import { sparse } from '../../core/pair/sparse.ts'
 import { type Tables, buildTables, hash } from '../../core/pair/tables.ts'
+import { DEFAULT_VECTORS, learnVectors } from './vectors.ts'
 
 export interface PairRow {
   readonly query: string
@@ -21,6 +23,7 @@ export const FOLDS = 5
 
 export interface EncodedRows {
   readonly tables: Tables
+  readonly vectors: Vectors
   /** rows × FEATURES.length. */
   readonly dense: Float32Array
   readonly starts: Int32Array
@@ -36,24 +39,30 @@ export function foldOf(query: string): number {
 }
 
 /** Encodes rows in order; `tick` hears the number done now and then. */
-export function encodeRows(rows: readonly PairRow[], tick: (done: number) => void): EncodedRows {
+export async function encodeRows(
+  rows: readonly PairRow[],
+  tick: (done: number) => void | Promise<void>,
+): Promise<EncodedRows> {
   const titles = new Map(rows.map((row) => [row.title, side(row.title)]))
   const queries = new Map(rows.map((row) => [row.query, side(row.query)]))
   const nothing = side('')
   const tables = buildTables([...titles.values()].map(({ text }) => text))
+  const texts = [...titles.values(), ...queries.values()].map(({ text }) => stems(text))
+  const vectors = await learnVectors(texts, DEFAULT_VECTORS, () => tick(0))
   const dense = new Float32Array(rows.length * FEATURES.length)
   const starts = new Int32Array(rows.length + 1)
   const ids: number[] = []
   for (const [at, row] of rows.entries()) {
     const description = row.description === '' ? nothing : side(row.description)
     const both = pair(queries.get(row.query)!, titles.get(row.title)!, description)
-    dense.set(features(both, tables), at * FEATURES.length)
+    dense.set(features(both, tables, vectors), at * FEATURES.length)
     for (const id of sparse(both)) ids.push(id)
     starts[at + 1] = ids.length
-    if (at % 2000 === 0) tick(at)
+    if (at % 2000 === 0) await tick(at)
   }
   return {
     tables,
+    vectors,
     dense,
     starts,
     ids: Int32Array.from(ids),
