@@ -166,7 +166,7 @@ describe('a cached value that this task could not have kept', () => {
     null: 'null',
     'a number': '1e999',
     'an object': '{"tier":"llm"}',
-    __proto__: '{"__proto__":["llm","d",["Dairy","Milk"],[]]}',
+    'an object with __proto__': '{"__proto__":["llm","d",["Dairy","Milk"],[]]}',
     'too short': JSON.stringify(good.slice(0, 3)),
     'too long': JSON.stringify([...good, 1]),
     'a label outside the set': JSON.stringify(['llm', 'd', ['Dairy', 'Wine'], []]),
