@@ -71,13 +71,16 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
   }
 
   /** Rounds of calls until every question has its verdict; `spent` and `calls` are per question. */
-  async function work(start: Asking, signal: AbortSignal) {
+  async function work(start: Asking, signal: AbortSignal, fail: Fail) {
     let asking = start
     const spent: LlmUsage[] = asking.questions.map(() => NO_USAGE)
     const calls = asking.questions.map(() => 0)
     for (let round = plan(asking); round.length > 0; round = plan(asking)) {
       const asked = asking
-      const heard = await settled(round.map((call) => ask(asked, call, signal)))
+      const heard = await together(
+        round.map((call) => ask(asked, call, signal)),
+        fail,
+      )
       round.forEach((call, position) => {
         const { heard: said, usage } = heard[position]!
         const folded = fold(asking, call, said)
@@ -128,7 +131,7 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
       const position = new Map([...byText.keys()].map((textHash, index) => [textHash, index]))
       const { asking, spent, calls } = await whilePulsing(
         { clock, every_ms: limits.progress_ms, progress, signal },
-        (inner) => work(open(task.labels, questions, limits), inner),
+        (inner, fail) => work(open(task.labels, questions, limits), inner, fail),
       )
       return items.map((entry) => {
         const index = position.get(entry.item.textHash)!
@@ -140,12 +143,6 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
   }
 }
 
-/** Waits for all, then throws the first failure: nothing goes on in the background. */
-async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises)
-  return Promise.all(promises)
-}
-
 interface Pulse {
   readonly clock: Clock
   readonly every_ms: number
@@ -153,22 +150,28 @@ interface Pulse {
   readonly signal: AbortSignal
 }
 
+/** Ends everything that shares the signal; the first error given is the one that the caller sees. */
+type Fail = (error: unknown) => void
+
 /** Runs the work and calls `progress` beside it; whichever fails first ends the other. */
-async function whilePulsing<T>(pulse: Pulse, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function whilePulsing<T>(pulse: Pulse, work: (signal: AbortSignal, fail: Fail) => Promise<T>): Promise<T> {
   const stop = new AbortController()
-  const inner = AbortSignal.any([pulse.signal, stop.signal])
+  const signal = AbortSignal.any([pulse.signal, stop.signal])
   let failure: { readonly error: unknown } | undefined
-  const beating = (async () => {
-    while (!inner.aborted) {
-      await pulse.clock.sleep(pulse.every_ms, inner).catch(() => {})
-      if (!inner.aborted) await pulse.progress()
-    }
-  })().catch((error: unknown) => {
+  const fail: Fail = (error) => {
+    if (signal.aborted) return
     failure = { error }
     stop.abort(error)
-  })
+  }
+  const beat = async () => {
+    while (!signal.aborted) {
+      await pulse.clock.sleep(pulse.every_ms, signal).catch(() => {})
+      if (!signal.aborted) await pulse.progress()
+    }
+  }
+  const beating = beat().catch(fail)
   try {
-    return await work(inner)
+    return await work(signal, fail)
   } catch (error) {
     if (failure) throw failure.error
     if (pulse.signal.aborted) throw new LlmStopped('asked to stop while items waited for the LLM', { cause: error })
@@ -177,4 +180,11 @@ async function whilePulsing<T>(pulse: Pulse, work: (signal: AbortSignal) => Prom
     stop.abort()
     await beating
   }
+}
+
+/** Waits for all, so that nothing goes on in the background, and ends the others when one fails. */
+async function together<T>(promises: readonly Promise<T>[], fail: Fail): Promise<T[]> {
+  for (const promise of promises) promise.catch(fail)
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
 }

@@ -42,6 +42,6 @@ async function readBounded(response: Response, bytes_max: number): Promise<Buffe
 export function retryAfter_ms(header: string | null, now_ms: number): number | undefined {
   const text = header?.trim() ?? ''
   if (text === '' || text.length > 64) return undefined
-  const wait = /^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now_ms
+  const wait = /^[+-]?\d+(\.\d+)?(e\d+)?$/i.test(text) ? Number(text) * 1_000 : Date.parse(text) - now_ms
   return Number.isNaN(wait) ? undefined : Math.min(60_000, Math.max(0, wait))
 }

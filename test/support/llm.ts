@@ -1,0 +1,54 @@
+// Tasks, items and prompts for the tests of the LLM tier.
+import { createHash } from 'node:crypto'
+import { labelSet } from '../../src/core/labels.ts'
+import { renderPrompt } from '../../src/core/prompt.ts'
+import { parseTemplate } from '../../src/core/template.ts'
+import type { Ranked } from '../../src/core/answer.ts'
+import type { LabelPath } from '../../src/core/labels.ts'
+import type { Prompt } from '../../src/core/prompt.ts'
+import type { Task } from '../../src/core/task.ts'
+import type { OpenItem } from '../../src/tiers/llm.ts'
+
+export const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+export function taskWith(paths: readonly LabelPath[], segments: readonly string[] = ['product']): Task {
+  return {
+    name: 'shop',
+    topic: 'products',
+    each: undefined,
+    entity: parseTemplate('{id}'),
+    segments: segments.map((name) => ({ name, text: parseTemplate(`{${name}}`) })),
+    labels: labelSet(paths),
+    labelsDigest: 'labels-1',
+    gate: { thresholds: [0.5] },
+    order: ['llm'],
+    instruction: 'Say what kind of thing each product is.',
+  }
+}
+
+/** A small, flat label set: shown whole. */
+export function shopTask(): Task {
+  return taskWith([['Food'], ['Drinks'], ['Toys']])
+}
+
+/** 6 × 5 × 4 = 120 paths: shown as short lists, walked from the top. */
+export function treeTask(): Task {
+  const names = (count: number, of: string) => Array.from({ length: count }, (_, index) => `${of}${index + 1}`)
+  return taskWith(
+    names(6, 'A').flatMap((a) => names(5, `${a}B`).flatMap((b) => names(4, `${b}C`).map((c) => [a, b, c]))),
+  )
+}
+
+export function promptFor(task: Task, texts: readonly string[]): Prompt {
+  const items = texts.map((text, index) => ({ id: String(index + 1), segments: [text] }))
+  const labels = task.labels.paths.map((path) => path.join(' > '))
+  return renderPrompt(task, items, { labels, whole: true }, PROMPT_OPTIONS)
+}
+
+export const PROMPT_OPTIONS = { segment_chars_max: 600, output_tokens_max: 1_000, hash }
+
+export function openItem(index: number, text: string, shortlist: readonly Ranked[] = []): OpenItem {
+  const source = { topic: 'fallback', partition: 0, offset: String(index), timestamp_ms: 0 }
+  const item = { id: `products/0/${index}/0`, task: 'shop', entity: `e${index}`, segments: [text], source }
+  return { item: { ...item, textHash: hash(text) }, shortlist }
+}
