@@ -116,18 +116,25 @@ describe('the table of events', () => {
 })
 
 describe('a log line', () => {
-  test('is one line of JSON with time, level, event and fields; what is named like a secret is not in it', () => {
+  test('is one line of JSON with time, level, event and fields; what is named or shaped like a secret is not in it', () => {
+    const leaky =
+      'Incorrect API key sk-proj-abc***xyz, Bearer SECRET, at redis://me:SECRET@host:1/0 \u001b[31m\r\n' +
+      'x'.repeat(999)
     const module = new URL('../../src/adapters/log/pino.ts', import.meta.url).href
     const program = `
       const { pinoLog } = await import(${JSON.stringify(module)})
       const log = pinoLog({ level: 'info', to: 'stdout', base: { instance: 'a1' } })
       log.write('info', 'llm.called', { task: 't', status: 'ok', seconds: 1.5, token: 'SECRET', text: 'SECRET' })
+      log.write('info', 'llm.called', { task: 't', status: 'ok', seconds: 1, detail: ${JSON.stringify(leaky)} })
       log.write('debug', 'llm.called', { task: 'hidden' })
       console.error(log.writes('debug'), log.writes('warn'))`
     const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
     assert.equal(stderr.trim(), 'false true')
     const lines = stdout.trim().split('\n')
-    assert.equal(lines.length, 1)
+    assert.equal(lines.length, 2)
+    assert.doesNotMatch(stdout, /SECRET|abc|xyz|x{500}/)
+    assert.ok(!stdout.includes('\u001b'))
+    assert.match(lines[1]!, /Incorrect API key \[redacted\], \[redacted\] at redis:\/\/\[redacted\]@host:1/)
     const { time, ...rest } = JSON.parse(lines[0]!) as Record<string, unknown>
     assert.ok(!Number.isNaN(Date.parse(String(time))))
     const fields = { task: 't', status: 'ok', seconds: 1.5, token: '[redacted]', text: '[redacted]' }
