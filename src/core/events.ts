@@ -154,6 +154,12 @@ export const EVENTS = {
     labels: ['task'],
     metric: events('sluice_model_loads_total'),
   },
+  'model.absent': {
+    level: 'warn',
+    says: 'the task has no model yet: every item goes to the fallback',
+    labels: ['task'],
+    metric: events('sluice_model_absent_total'),
+  },
   'model.failed': {
     level: 'error',
     says: 'a model call failed',

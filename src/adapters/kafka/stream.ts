@@ -16,6 +16,8 @@ import { claimPlain, claimTransactional } from './writer.ts'
 import type { PartitionWriter } from './writer.ts'
 
 export interface StreamSettings {
+  /** Labels the stream's stages: a task, or the fallback. */
+  readonly name: string
   readonly group: string
   readonly topics: readonly string[]
   readonly delivery: 'exactly_once' | 'at_least_once'
@@ -144,7 +146,11 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       const last = slice.at(-1)!.offset
       const isLast = start + slice.length === messages.length
       const next = (isLast ? BigInt(batch.lastOffset()) : BigInt(last)) + 1n // past control records and gaps
+      const committing = performance.now()
       if (!(await commit(payload, outputs, position, next))) return
+      const seconds = (performance.now() - committing) / 1000
+      emit('stage.timed', { task: settings.name, stage: 'commit', seconds })
+      emit('batch.committed', { task: settings.name, role: group, records: slice.length })
       position = next
       payload.resolveOffset(last)
       emit('lag.measured', { topic, partition, records: Number(BigInt(batch.highWatermark) - next) })

@@ -1,0 +1,98 @@
+// Reads the broker's topics and carries out a plan (core/plan.ts). Never deletes, never adds partitions.
+import { ConfigResourceTypes } from 'kafkajs'
+import { SluiceError } from '../../core/error.ts'
+import { planTopics } from '../../core/plan.ts'
+import type { Admin } from 'kafkajs'
+import type { FoundTopic, TopicStep, WantedTopic } from '../../core/plan.ts'
+
+export interface TopicToApply extends WantedTopic {
+  readonly replication: number
+}
+
+const CREATED_WITHIN_MS = 15_000
+
+export async function planFor(admin: Admin, wanted: readonly WantedTopic[]): Promise<TopicStep[]> {
+  return planTopics(wanted, await findTopics(admin, wanted))
+}
+
+async function findTopics(admin: Admin, wanted: readonly WantedTopic[]): Promise<Map<string, FoundTopic>> {
+  const existing = new Set(await admin.listTopics())
+  const topics = wanted.filter(({ name }) => existing.has(name))
+  if (topics.length === 0) return new Map()
+  const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) })
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: topics.map(({ name, config }) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name,
+      configNames: Object.keys(config),
+    })),
+  })
+  return new Map(
+    metadata.topics.map(({ name, partitions }) => {
+      const entries = resources.find((it) => it.resourceName === name)?.configEntries ?? []
+      const config = Object.fromEntries(entries.map((entry) => [entry.configName, entry.configValue]))
+      return [name, { partitions: partitions.length, config }]
+    }),
+  )
+}
+
+/** Throws SL206 before anything is changed when the plan holds a refusal. */
+export async function applyTopics(
+  admin: Admin,
+  wanted: readonly TopicToApply[],
+  plan: readonly TopicStep[],
+): Promise<void> {
+  const refused = plan.filter(({ kind }) => kind === 'refuse')
+  if (refused.length > 0)
+    throw new SluiceError('SL206', refused.map(({ topic, says }) => `topic ${topic} ${says}`).join('; '))
+  const named = (kind: TopicStep['kind']) =>
+    wanted.filter(({ name }) => plan.some((it) => it.kind === kind && it.topic === name))
+  const create = named('create')
+  if (create.length > 0) await createAll(admin, create)
+  const configure = named('configure')
+  if (configure.length > 0)
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: configure.map(({ name, config }) => ({
+        type: ConfigResourceTypes.TOPIC,
+        name,
+        configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+      })),
+    })
+}
+
+/** kafkajs's own waiting fails on a broker that has just started although the topic was created: asks itself. */
+async function createAll(admin: Admin, topics: readonly TopicToApply[]): Promise<void> {
+  await admin.createTopics({
+    waitForLeaders: false,
+    topics: topics.map(({ name, partitions, replication, config }) => ({
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor: replication,
+      configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+    })),
+  })
+  const deadline = performance.now() + CREATED_WITHIN_MS
+  for (;;) {
+    const missing = await withoutLeader(
+      admin,
+      topics.map(({ name }) => name),
+    )
+    if (missing.length === 0) return
+    if (performance.now() > deadline)
+      throw new SluiceError('SL202', `${missing.join(', ')}: created, but no leader yet`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+async function withoutLeader(admin: Admin, names: readonly string[]): Promise<string[]> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [...names] })
+    return topics
+      .filter(({ partitions }) => partitions.length === 0 || partitions.some(({ leader }) => leader < 0))
+      .map(({ name }) => name)
+  } catch {
+    return [...names]
+  }
+}

@@ -1,0 +1,53 @@
+// What every verb shares: options, the configuration, errors as people want them. No verb's own logic.
+import { existsSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { loadDeployment } from '../adapters/config/load.ts'
+import { closest } from '../core/closest.ts'
+import { SluiceError } from '../core/error.ts'
+import type { ParseArgsConfig } from 'node:util'
+import type { Deployment } from '../adapters/config/load.ts'
+
+export type Options = NonNullable<ParseArgsConfig['options']>
+
+export const COMMON = {
+  config: { type: 'string', default: 'sluice.yaml' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const satisfies Options
+
+/** Strict: an unknown option throws SL104 with a did-you-mean. */
+export function parse<Given extends Options>(args: readonly string[], options: Given) {
+  const all = { ...COMMON, ...options }
+  try {
+    return parseArgs({ args: [...args], options: all, allowPositionals: true, strict: true })
+  } catch (error) {
+    const message = (error as Error).message.split('. To specify')[0]!
+    const unknown = /'--([^' ]+)/.exec(message)?.[1]
+    const near = unknown === undefined ? undefined : closest(unknown, Object.keys(all))
+    throw new SluiceError('SL104', near && near !== unknown ? `${message} (did you mean --${near}?)` : message)
+  }
+}
+
+/** Reads the configuration file and everything it names. */
+export function load(file: string): Promise<Deployment> {
+  if (!existsSync(file))
+    throw new SluiceError(
+      'SL102',
+      `${file}; give the configuration with --config FILE, or start from a folder with sluice.yaml`,
+    )
+  return loadDeployment(file, process.env)
+}
+
+/** Writes the error the way its reader wants it; the exit code is 2 for usage and configuration, else 1. */
+export function report(error: unknown, json: boolean): number {
+  const known = error instanceof SluiceError
+  const code = known ? error.code : 'SL000'
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ error: { code, message: (error as Error).message } })}\n`)
+  } else if (known) {
+    process.stderr.write(`sluice: ${error.describe()}\n`)
+  } else {
+    process.stderr.write(`sluice: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  }
+  return known && error.code.startsWith('SL1') ? 2 : 1
+}

@@ -1,0 +1,39 @@
+// `sluice lint`: reads the configuration and everything it names, and says whether it would start. Touches no server.
+import { existsSync } from 'node:fs'
+import { readModelFolder } from '../adapters/files/model-folder.ts'
+import { load, parse } from './command.ts'
+
+const HELP = `usage: sluice lint [--config FILE] [--json]
+
+Checks sluice.yaml, topics/, schemas/, and each task with its label set and its model. Touches no server.
+`
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = parse(args, {})
+  if (values.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const { config, topics, tasks } = await load(values.config)
+  const checked = await Promise.all(
+    tasks.map(async ({ task, modelDir }) => ({
+      task: task.name,
+      topic: topics.get(task.topic)!.name,
+      labels: task.labels.paths.length,
+      levels: task.labels.levels,
+      model: existsSync(modelDir) ? (await readModelFolder(modelDir)).digest : undefined,
+    })),
+  )
+  if (values.json) {
+    process.stdout.write(
+      `${JSON.stringify({ ok: true, delivery: config.delivery, topics: topics.size, tasks: checked })}\n`,
+    )
+    return 0
+  }
+  for (const { task, topic, labels, levels, model } of checked) {
+    const serves = model ? `model ${model}` : 'no model yet: everything goes to the fallback'
+    process.stdout.write(`task ${task}: topic ${topic}, ${labels} labels in ${levels} levels, ${serves}\n`)
+  }
+  process.stdout.write(`${values.config} is good: ${topics.size} topics, ${tasks.length} tasks, ${config.delivery}\n`)
+  return 0
+}

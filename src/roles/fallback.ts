@@ -1,0 +1,57 @@
+// The fallback role: the fallback topic → shared cache, then the LLM → results, labels, reviews. Wiring only.
+import { createHash } from 'node:crypto'
+import { BREAKER_DEFAULTS, createBreaker } from '../adapters/breaker/breaker.ts'
+import type { TaskFile } from '../adapters/config/tasks.ts'
+import { openAiLlm } from '../adapters/openai/llm.ts'
+import { handleByTask } from '../engine/by-task.ts'
+import { createFallbackHandler } from '../engine/fallback.ts'
+import { createLabelWriter } from '../engine/labels.ts'
+import { createOutcomeWriter } from '../engine/outcomes.ts'
+import { exactTier, textHash } from '../tiers/exact.ts'
+import { createLlmTier } from '../tiers/llm.ts'
+import { isOutage } from '../tiers/llm-call.ts'
+import type { Role, Runtime } from './runtime.ts'
+
+/** One batch is a few rounds of calls: large enough to fill them, small enough to commit every few seconds. */
+const ROUNDS_PER_BATCH = 2
+const PROMPT_SEGMENT_CHARS_MAX = 600
+const PROGRESS_MS = 2000
+
+export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role {
+  const { config, codec, clock, emit, asserted, estimated } = runtime
+  const { llm: settings } = config
+  const llm = openAiLlm({ ...settings, apiKey: settings.api_key })
+  const breaker = createBreaker({ ...BREAKER_DEFAULTS, reset_ms: settings.breaker_reset_ms, isFailure: isOutage, emit })
+  const stopping = new AbortController()
+  const { prices } = settings
+  const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
+
+  const handlers = tasks.map(({ task }) => {
+    const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })
+    const tier = createLlmTier({ task, llm, breaker, clock, emit, random: Math.random, prices, limits, hash })
+    const handler = createFallbackHandler({
+      task,
+      codec,
+      clock,
+      emit,
+      exact,
+      hash: textHash,
+      askLlm: (open, progress) => tier.answer(open, progress, stopping.signal),
+      remember: exact.remember,
+      outcomes: createOutcomeWriter(task, runtime.outcomeTopics, codec),
+      labels: createLabelWriter(task, runtime.topicName('labels'), codec),
+    })
+    return [task.name, handler] as const
+  })
+  const stream = runtime.stream(
+    'fallback',
+    `${config.kafka.group_prefix}.fallback`,
+    runtime.topicName('fallback'),
+    settings.items_per_call_max * settings.calls_concurrently * ROUNDS_PER_BATCH,
+  )
+  return {
+    run: () => stream.run(handleByTask(new Map(handlers))).finally(() => breaker.close()),
+    drain: () => stream.drain(),
+  }
+}
