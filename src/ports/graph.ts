@@ -10,11 +10,13 @@ export interface Tensor {
   readonly data: TensorData
 }
 
+export type Attribute = number | string | readonly number[] | readonly string[] | Tensor
+
 export interface GraphNode {
   readonly op: string
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  readonly attributes?: Readonly<Record<string, number | string | readonly number[] | Tensor>>
+  readonly attributes?: Readonly<Record<string, Attribute>>
   /** Operator domain; empty is ONNX's own. */
   readonly domain?: string
   /** Attributes whose number is an ONNX float even when it is whole (ints otherwise). */

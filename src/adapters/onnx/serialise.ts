@@ -1,7 +1,7 @@
 // Turns a graph described as plain data (ports/graph.ts) into the bytes of an ONNX file.
 // Never runs anything and never refers to external data: one file holds the whole model.
 import onnxProto from 'onnx-proto'
-import type { Dtype, GraphNode, GraphSpec, Tensor, ValueInfo } from '../../ports/graph.ts'
+import type { Attribute, Dtype, GraphNode, GraphSpec, Tensor, ValueInfo } from '../../ports/graph.ts'
 
 const { onnx } = onnxProto
 const { AttributeType } = onnx.AttributeProto
@@ -61,14 +61,20 @@ function nodeProto(node: GraphNode, index: number): object {
   }
 }
 
-function attribute(value: number | string | readonly number[] | Tensor, float: boolean): object {
+function attribute(value: Attribute, float: boolean): object {
   if (typeof value === 'string') return { type: AttributeType.STRING, s: new TextEncoder().encode(value) }
   if (typeof value === 'number')
     return float || !Number.isInteger(value)
       ? { type: AttributeType.FLOAT, f: value }
       : { type: AttributeType.INT, i: value }
+  if (isTexts(value))
+    return { type: AttributeType.STRINGS, strings: value.map((text) => new TextEncoder().encode(text)) }
   if (isTensor(value)) return { type: AttributeType.TENSOR, t: tensorProto(value) }
   return float ? { type: AttributeType.FLOATS, floats: [...value] } : { type: AttributeType.INTS, ints: [...value] }
+}
+
+function isTexts(value: readonly number[] | readonly string[] | Tensor): value is readonly string[] {
+  return Array.isArray(value) && typeof value[0] === 'string'
 }
 
 function isTensor(value: readonly number[] | Tensor): value is Tensor {

@@ -1,9 +1,10 @@
 // Relevance rows as the pair kind learns from them, encoded once: dense features, hashed ids, folds by query.
 // Reads no file; never looks at a label to make a feature.
-import { FEATURES, features, pair, side } from '../../core/pair/features.ts'
+import { pairEncoder } from '../../core/pair/encode.ts'
+import { FEATURES } from '../../core/pair/features.ts'
 import { type Vectors, stems } from '../../core/pair/meaning.ts'
-import { sparse } from '../../core/pair/sparse.ts'
 import { type Tables, buildTables, hash } from '../../core/pair/tables.ts'
+import { words } from '../../core/pair/words.ts'
 import { DEFAULT_VECTORS, learnVectors } from './vectors.ts'
 
 export interface PairRow {
@@ -17,6 +18,8 @@ export interface PairRow {
   readonly source: number
   readonly weight: number
 }
+
+const CHUNK = 2000
 
 /** Rows are split by a hash of the query into this many folds, so that no near twin crosses over. */
 export const FOLDS = 5
@@ -43,29 +46,34 @@ export async function encodeRows(
   rows: readonly PairRow[],
   tick: (done: number) => void | Promise<void>,
 ): Promise<EncodedRows> {
-  const titles = new Map(rows.map((row) => [row.title, side(row.title)]))
-  const queries = new Map(rows.map((row) => [row.query, side(row.query)]))
-  const nothing = side('')
-  const tables = buildTables([...titles.values()].map(({ text }) => text))
-  const texts = [...titles.values(), ...queries.values()].map(({ text }) => stems(text))
-  const vectors = await learnVectors(texts, DEFAULT_VECTORS, () => tick(0))
+  const titles = [...new Set(rows.map((row) => row.title))].map(words)
+  const queries = [...new Set(rows.map((row) => row.query))].map(words)
+  const tables = buildTables(titles)
+  const vectors = await learnVectors([...titles, ...queries].map(stems), DEFAULT_VECTORS, () => tick(0))
+  const encode = pairEncoder({ tables, vectors })
   const dense = new Float32Array(rows.length * FEATURES.length)
   const starts = new Int32Array(rows.length + 1)
-  const ids: number[] = []
-  for (const [at, row] of rows.entries()) {
-    const description = row.description === '' ? nothing : side(row.description)
-    const both = pair(queries.get(row.query)!, titles.get(row.title)!, description)
-    dense.set(features(both, tables, vectors), at * FEATURES.length)
-    for (const id of sparse(both)) ids.push(id)
-    starts[at + 1] = ids.length
-    if (at % 2000 === 0) await tick(at)
+  const ids: Int32Array[] = []
+  for (let from = 0; from < rows.length; from += CHUNK) {
+    const part = rows.slice(from, from + CHUNK)
+    const encoded = encode(part.map(({ query, title, description }) => [query, title, description]))
+    dense.set(encoded.dense, from * FEATURES.length)
+    for (let row = 1; row <= part.length; row++) starts[from + row] = starts[from]! + encoded.starts[row]!
+    ids.push(encoded.ids)
+    await tick(from + part.length)
+  }
+  const all = new Int32Array(starts[rows.length]!)
+  let at = 0
+  for (const part of ids) {
+    all.set(part, at)
+    at += part.length
   }
   return {
     tables,
     vectors,
     dense,
     starts,
-    ids: Int32Array.from(ids),
+    ids: all,
     labels: Int32Array.from(rows, (row) => row.label),
     weights: Float32Array.from(rows, (row) => row.weight),
     sources: Int32Array.from(rows, (row) => row.source),

@@ -1,0 +1,96 @@
+// Trains a pair model from relevance examples: encode, fit, calibrate, decide, measure. No I/O: rows come in, a graph,
+// a lexicon and figures go out. Figures are honest: every row is judged by models and offsets that never saw its query.
+import type { GraphSpec } from '../../ports/graph.ts'
+import type { Lexicon } from '../../core/pair/encode.ts'
+import { decide } from '../../core/pair/decide.ts'
+import {
+  type Figures,
+  type Scored,
+  figures,
+  fitOffsets,
+  fitTemperature,
+  fitThreshold,
+  probabilitiesOf,
+} from './calibrate.ts'
+import { DEFAULT_FIT, type Progress, fit } from './fit.ts'
+import { pairGraph } from './graph.ts'
+import { FOLDS, type PairRow, encodeRows } from './rows.ts'
+
+export interface PairTraining {
+  readonly graph: GraphSpec
+  readonly lexicon: Lexicon
+  readonly temperature: number
+  /** Added to log probabilities before the largest is taken, by class. */
+  readonly offsets: readonly number[]
+  readonly threshold: number
+  readonly rounds: number
+  /** By source: figures out of fold, with offsets chosen without the fold; and plain arg-max beside them. */
+  readonly bySource: readonly { readonly decided: Figures; readonly plain: Figures }[]
+  /** Expected calibration error of the decided class, 15 bins, out of fold. */
+  readonly ece: number
+}
+
+/** Share of decisions that the proposed threshold keeps right, where that can be had. */
+const PRECISION = 0.85
+
+/** Throws RangeError where the rows have fewer than 2 × FOLDS queries: nothing could be held back. */
+export async function trainPairs(
+  rows: readonly PairRow[],
+  classes: number,
+  seed: number,
+  progress: Progress,
+): Promise<PairTraining> {
+  const encoded = await encodeRows(rows, (done) => progress('pairs', done, rows.length))
+  const fitted = await fit(encoded, { ...DEFAULT_FIT, classes, seed }, progress)
+  const scored: Scored = { scores: fitted.outOfFold, labels: encoded.labels, sources: encoded.sources, classes }
+  const all = Int32Array.from(rows.keys())
+  const temperature = fitTemperature(scored, all)
+  const probabilities = probabilitiesOf(scored, temperature)
+  const logs = probabilities.map((p) => Math.log(Math.max(p, 1e-12)))
+  const offsets = fitOffsets(scored, logs, all)
+  await progress('decisions', 1, FOLDS + 1)
+  const shifted = logs.slice()
+  for (let fold = 0; fold < FOLDS; fold++) {
+    const others = fitOffsets(
+      scored,
+      logs,
+      all.filter((row) => encoded.folds[row] !== fold),
+    )
+    for (const row of all)
+      if (encoded.folds[row] === fold) for (let c = 0; c < classes; c++) shifted[row * classes + c]! += others[c]!
+    await progress('decisions', fold + 2, FOLDS + 1)
+  }
+  const zero = offsets.map(() => 0)
+  const sources = [...new Set(encoded.sources)].sort((a, b) => a - b)
+  const decided = rows.map((row, at) => {
+    const answer = decide(probabilities, at, offsets)
+    return { probability: probabilities[at * classes + answer]!, right: answer === row.label }
+  })
+  return {
+    graph: pairGraph(fitted, temperature),
+    lexicon: { tables: encoded.tables, vectors: encoded.vectors },
+    temperature,
+    offsets,
+    threshold: fitThreshold(decided, PRECISION),
+    rounds: fitted.boosted.rounds.length,
+    bySource: sources.map((source) => {
+      const own = all.filter((row) => encoded.sources[row] === source)
+      return {
+        decided: figures(shifted, encoded.labels, own, zero),
+        plain: figures(logs, encoded.labels, own, zero),
+      }
+    }),
+    ece: calibrationError(decided),
+  }
+}
+
+function calibrationError(decided: readonly { readonly probability: number; readonly right: boolean }[]): number {
+  const bins = Array.from({ length: 15 }, () => ({ rows: 0, sum: 0, right: 0 }))
+  for (const { probability, right } of decided) {
+    const bin = bins[Math.min(14, Math.floor(probability * 15))]!
+    bin.rows++
+    bin.sum += probability
+    if (right) bin.right++
+  }
+  return bins.reduce((error, { sum, right }) => error + Math.abs(sum - right), 0) / Math.max(1, decided.length)
+}
