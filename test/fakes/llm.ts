@@ -15,7 +15,8 @@ export interface ReadRequest {
 
 export interface FakeLlm extends Llm {
   readonly requests: LlmRequest[]
-  mode: FakeMode
+  /** What becomes of the calls, or of the call of this number (from 1). */
+  mode: FakeMode | ((call: number) => FakeMode)
   retryAfter_ms: number | undefined
 }
 
@@ -30,9 +31,9 @@ export function fakeLlm(
     retryAfter_ms: undefined,
     async complete(request, signal): Promise<LlmReply> {
       signal.throwIfAborted()
-      fake.requests.push(request)
+      const call = fake.requests.push(request)
       await options.clock?.sleep(options.latency_ms ?? 100, signal)
-      const { mode } = fake
+      const mode = typeof fake.mode === 'function' ? fake.mode(call) : fake.mode
       if (mode === 'hang') return ended(signal)
       if (mode === '401') throw new SluiceError('SL401', 'fake answered 401')
       if (mode === '400') throw new LlmRejected('fake answered 400')

@@ -3,11 +3,19 @@ import { createHash } from 'node:crypto'
 import { labelSet } from '../../src/core/labels.ts'
 import { renderPrompt } from '../../src/core/prompt.ts'
 import { parseTemplate } from '../../src/core/template.ts'
+import type { TestContext } from 'node:test'
 import type { Ranked } from '../../src/core/answer.ts'
 import type { LabelPath } from '../../src/core/labels.ts'
 import type { Prompt } from '../../src/core/prompt.ts'
 import type { Task } from '../../src/core/task.ts'
 import type { OpenItem } from '../../src/tiers/llm.ts'
+
+/** A new seed for every run unless SEED is set; printed, so that a failure can be had again. */
+export function seed(t: TestContext): number {
+  const value = Number(process.env['SEED'] ?? Date.now() % 2_147_483_647)
+  t.diagnostic(`SEED=${value}`)
+  return value
+}
 
 export const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
 
