@@ -27,3 +27,12 @@ export function shuffle(values: Int32Array, next: Random): void {
     values[j] = kept
   }
 }
+
+/** 32 well-mixed bits of a text: the same on every machine. FNV-1a over code units, finished as in MurmurHash3. */
+export function hash32(text: string, seed = 0): number {
+  let hash = seed ^ 0x811c_9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}

@@ -1,0 +1,56 @@
+// Reads JSON lines, plain or gzip, one value at a time; memory does not grow with the file.
+// Knows nothing of what the values mean. A line that is not JSON is an error that names file and line.
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { createGunzip } from 'node:zlib'
+import { SluiceError } from '../../core/error.ts'
+
+export interface Line {
+  /** From 1. */
+  readonly number: number
+  readonly value: unknown
+}
+
+/** Longer lines than this are refused: no row of text is that long. */
+const LINE_LENGTH_MAX = 1_000_000
+
+/** Throws SluiceError SL102 where the file cannot be read, SL502 where a line is not JSON. Empty lines are skipped. */
+export async function* readLines(file: string): AsyncGenerator<Line> {
+  const source = createReadStream(file)
+  const stream = file.endsWith('.gz') ? source.pipe(createGunzip()) : source
+  let failure: unknown
+  const fail = (error: unknown) => {
+    failure ??= error
+    lines.close()
+  }
+  const lines = createInterface({ input: stream, crlfDelay: Infinity })
+  source.on('error', fail)
+  stream.on('error', fail)
+  let number = 0
+  try {
+    for await (const text of lines) {
+      number++
+      if (text.trim() !== '') yield { number, value: parse(text, file, number) }
+    }
+  } finally {
+    source.destroy()
+  }
+  if (failure !== undefined) throw new SluiceError('SL102', `${file}: ${String(failure)}`, { cause: failure })
+}
+
+function parse(text: string, file: string, number: number): unknown {
+  if (text.length > LINE_LENGTH_MAX) throw new SluiceError('SL502', `${file}, line ${number}: longer than any row`)
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new SluiceError('SL502', `${file}, line ${number}: not JSON (${(error as Error).message})`, { cause: error })
+  }
+}
+
+/** Hex SHA-256 of a file's bytes. */
+export async function fileDigest(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}

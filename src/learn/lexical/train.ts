@@ -1,0 +1,207 @@
+// Training of a lexical model from examples: a validated fit that says how good it is and how long to train, then a
+// fit on all rows. Calibration and thresholds come from the validated fit only, so they are honest about unseen rows.
+import { fitTemperatures, jointRow, loosestThreshold } from '../../core/calibration.ts'
+import { pathIndex, pathKey } from '../../core/labels.ts'
+import { tree as treeOf } from '../../core/lexical/tree.ts'
+import { decode, decoded } from '../../core/lexical/decode.ts'
+import { calibrationError } from '../../core/metrics.ts'
+import { hash32 } from '../../core/random.ts'
+import { inverseFrequencies } from './batches.ts'
+import { servingGraph } from './export.ts'
+import { fit } from './fit.ts'
+import { epochsFor } from './settings.ts'
+import { levelLogits, pathAccuracy } from './validate.ts'
+import type { LevelLogits } from '../../core/calibration.ts'
+import type { Tree } from '../../core/lexical/tree.ts'
+import type { GraphRuntime, GraphSpec } from '../../ports/graph.ts'
+import type { Examples } from '../examples.ts'
+import type { Weights } from './fit.ts'
+import type { LexicalSettings } from './settings.ts'
+import type { Held } from './validate.ts'
+
+export type Phase = 'validated' | 'all rows'
+
+export type Progress =
+  | {
+      readonly kind: 'step'
+      readonly phase: Phase
+      readonly step: number
+      readonly steps: number
+      readonly loss: number
+    }
+  | {
+      readonly kind: 'epoch'
+      readonly phase: Phase
+      readonly epoch: number
+      readonly epochs: number
+      readonly loss: number
+      /** Validation accuracy per level; absent while fitting all rows. */
+      readonly accuracy?: readonly number[]
+    }
+
+export interface TrainTools {
+  readonly runtime: GraphRuntime
+  readonly signal: AbortSignal
+  readonly report: (progress: Progress) => void
+}
+
+/** What the validated fit showed, on rows it never saw. */
+export interface Validation {
+  readonly rows: number
+  readonly accuracy: readonly number[]
+  readonly ece: number
+  readonly eceBefore: number
+  readonly coverage: number
+  readonly selectiveAccuracy: number
+}
+
+export interface TrainedLexical {
+  readonly graph: GraphSpec
+  readonly temperatures: readonly number[]
+  readonly thresholds: readonly number[]
+  readonly epochs: number
+  readonly trainingRows: number
+  readonly validation: Validation
+}
+
+/** At least this many validation rows, or calibration would be noise: fewer examples are an error in `examples`. */
+const HELD_MIN = 1
+
+export async function trainLexical(
+  data: Examples,
+  settings: LexicalSettings,
+  seed: number,
+  tools: TrainTools,
+): Promise<TrainedLexical> {
+  const tree = treeOf(data.labels)
+  const { kept, held } = split(data, settings.validationShare)
+  const epochs = epochsFor(kept.examples.length, settings)
+  const first = await fitValidated(kept, held, tree, epochs, seed, settings, tools)
+  const temperatures = fitTemperatures(first.logits, tree)
+  const { thresholds, validation } = judge(first.logits, tree, temperatures, settings.precision)
+  const all = { examples: [...kept.examples, ...held.examples], gold: joined(kept.gold, held.gold) }
+  const idf = inverseFrequencies(all.examples, settings.features)
+  const weights = await fit(
+    { ...all, tree, idf, epochs: first.epochs, seed, settings },
+    {
+      ...tools,
+      onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'all rows', step, steps, loss }),
+      after: (epoch, _, loss) => {
+        tools.report({ kind: 'epoch', phase: 'all rows', epoch, epochs: first.epochs, loss })
+        return true
+      },
+    },
+  )
+  const graph = servingGraph({ weights, width: settings.width, idf, tree, temperatures })
+  return { graph, temperatures, thresholds, epochs: first.epochs, trainingRows: all.examples.length, validation }
+}
+
+/** Rows go by a hash of their first text, so that equal titles never stand on both sides. */
+export function split(data: Examples, share: number): { readonly kept: Held; readonly held: Held } {
+  const indices = pathIndex(data.labels)
+  const side = (wanted: boolean): Held => {
+    const examples = data.examples.filter(({ texts }) => hash32(texts[0]!) / 2 ** 32 < share === wanted)
+    return { examples, gold: Int32Array.from(examples, ({ label }) => indices.get(pathKey(label))!) }
+  }
+  const held = side(true)
+  if (held.examples.length < HELD_MIN) return { kept: side(false), held: side(false) }
+  return { kept: side(false), held }
+}
+
+async function fitValidated(
+  kept: Held,
+  held: Held,
+  tree: Tree,
+  epochs: number,
+  seed: number,
+  settings: LexicalSettings,
+  tools: TrainTools,
+): Promise<{ readonly logits: LevelLogits; readonly epochs: number }> {
+  const idf = inverseFrequencies(kept.examples, settings.features)
+  const even = tree.nodes.map(() => 1)
+  let best: { readonly logits: LevelLogits; readonly epochs: number; readonly accuracy: number } | undefined
+  await fit(
+    { ...kept, tree, idf, epochs, seed, settings },
+    {
+      ...tools,
+      onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'validated', step, steps, loss }),
+      after: (epoch: number, weights: Weights, loss: number) => {
+        const logits = levelLogits(held, weights, tree, idf, settings)
+        const accuracy = pathAccuracy(logits, tree, even)
+        tools.report({ kind: 'epoch', phase: 'validated', epoch, epochs, loss, accuracy })
+        if (best === undefined || accuracy.at(-1)! >= best.accuracy)
+          best = { logits, epochs: epoch, accuracy: accuracy.at(-1)! }
+        return epoch - best.epochs < settings.patience
+      },
+    },
+  )
+  return best!
+}
+
+/** Thresholds per level, and how good the calibrated model is on the validation rows. */
+function judge(
+  data: LevelLogits,
+  tree: Tree,
+  temperatures: readonly number[],
+  precision: number,
+): { readonly thresholds: number[]; readonly validation: Validation } {
+  const scored = score(data, tree, temperatures)
+  const plain = score(
+    data,
+    tree,
+    temperatures.map(() => 1),
+  )
+  const deepest = tree.levels - 1
+  const thresholds = scored.map(({ probabilities, hits }) => loosestThreshold(probabilities, hits, precision))
+  let covered = 0
+  let right = 0
+  for (let row = 0; row < data.rows; row++) {
+    if (!scored.every(({ probabilities }, level) => probabilities[row]! >= thresholds[level]!)) continue
+    covered++
+    right += scored[deepest]!.hits[row]!
+  }
+  const mean = (values: Uint8Array) => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1)
+  const validation = {
+    rows: data.rows,
+    accuracy: scored.map(({ hits }) => mean(hits)),
+    ece: calibrationError(scored[deepest]!.probabilities, scored[deepest]!.hits),
+    eceBefore: calibrationError(plain[deepest]!.probabilities, plain[deepest]!.hits),
+    coverage: covered / Math.max(data.rows, 1),
+    selectiveAccuracy: covered === 0 ? 0 : right / covered,
+  }
+  return { thresholds, validation }
+}
+
+interface Scored {
+  readonly probabilities: Float32Array
+  readonly hits: Uint8Array
+}
+
+/** Per level: probability of the answered node, and whether the path is right down to it. */
+function score(data: LevelLogits, tree: Tree, temperatures: readonly number[]): Scored[] {
+  const joint = new Float64Array(tree.paths)
+  const row = new Float32Array(tree.paths)
+  const out = decoded(1, tree, 1)
+  const scored = tree.nodes.map(() => ({
+    probabilities: new Float32Array(data.rows),
+    hits: new Uint8Array(data.rows),
+  }))
+  for (let at = 0; at < data.rows; at++) {
+    jointRow(data, at, tree, temperatures, joint)
+    row.set(joint)
+    decode(row, 0, tree, 1, out, 0)
+    scored.forEach(({ probabilities, hits }, level) => {
+      const nodes = tree.nodeOf[level]!
+      probabilities[at] = out.levels[level]!
+      hits[at] = nodes[out.best[0]!] === nodes[data.gold[at]!] ? 1 : 0
+    })
+  }
+  return scored
+}
+
+function joined(a: Int32Array, b: Int32Array): Int32Array {
+  const both = new Int32Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
+}

@@ -1,0 +1,89 @@
+// Validation of weights in training: logits per level on rows that were kept out, and how often the best path is right.
+// Looks only; never changes weights.
+import { filler } from './batches.ts'
+import { forward } from './shard.ts'
+import type { LevelLogits } from '../../core/calibration.ts'
+import type { Tree } from '../../core/lexical/tree.ts'
+import type { Example } from '../examples.ts'
+import type { Weights } from './fit.ts'
+import type { LexicalSettings } from './settings.ts'
+import type { SparseBatch } from './shard.ts'
+
+export interface Held {
+  readonly examples: readonly Example[]
+  /** Index of each example's path. */
+  readonly gold: Int32Array
+}
+
+/** Logits of all rows, each level's head for itself. */
+export function levelLogits(
+  held: Held,
+  weights: Weights,
+  tree: Tree,
+  idf: Float32Array,
+  settings: LexicalSettings,
+): LevelLogits {
+  const { width, batchRows, features } = settings
+  const rows = held.examples.length
+  const order = Int32Array.from(held.examples, (_, index) => index)
+  const fill = filler(features, idf)
+  const batch: SparseBatch = {
+    rows: 0,
+    offsets: new Int32Array(batchRows + 1),
+    ids: new Int32Array(batchRows * features.featuresMax),
+    weights: new Float32Array(batchRows * features.featuresMax),
+  }
+  const sums = new Float32Array(batchRows * width)
+  const logits = tree.nodes.map((nodes) => new Float32Array(rows * nodes))
+  for (let from = 0; from < rows; from += batchRows) {
+    fill(batch, held.examples, order, from, Math.min(from + batchRows, rows))
+    const columns = width / weights.tables.length
+    weights.tables.forEach((table, index) => forward(table, columns, batch, sums, width, index * columns))
+    weights.heads.forEach(({ w, b }, level) =>
+      dense(sums, batch.rows, width, w, b, logits[level]!, from * tree.nodes[level]!),
+    )
+  }
+  return { rows, logits, gold: held.gold }
+}
+
+/** out[row] = sums[row] · w + b */
+function dense(
+  sums: Float32Array,
+  rows: number,
+  width: number,
+  w: Float32Array,
+  b: Float32Array,
+  out: Float32Array,
+  at: number,
+): void {
+  const nodes = b.length
+  for (let row = 0; row < rows; row++) {
+    const base = at + row * nodes
+    out.set(b, base)
+    for (let k = 0; k < width; k++) {
+      const value = sums[row * width + k]!
+      for (let node = 0; node < nodes; node++) out[base + node]! += value * w[k * nodes + node]!
+    }
+  }
+}
+
+/** Share of rows whose best path (levels weighed by 1 / temperature) is right down to each level, l1 first. */
+export function pathAccuracy(data: LevelLogits, tree: Tree, temperatures: readonly number[]): number[] {
+  const right = tree.nodes.map(() => 0)
+  for (let row = 0; row < data.rows; row++) {
+    let best = 0
+    let most = -Infinity
+    for (let path = 0; path < tree.paths; path++) {
+      let score = 0
+      for (let level = 0; level < tree.levels; level++)
+        score += data.logits[level]![row * tree.nodes[level]! + tree.nodeOf[level]![path]!]! / temperatures[level]!
+      if (score > most) {
+        most = score
+        best = path
+      }
+    }
+    for (let level = 0; level < tree.levels; level++)
+      if (tree.nodeOf[level]![best] === tree.nodeOf[level]![data.gold[row]!]) right[level]! += 1
+  }
+  return right.map((count) => count / Math.max(data.rows, 1))
+}
