@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { pathKey } from '../../src/core/labels.ts'
 import { LlmStopped } from '../../src/tiers/llm.ts'
 import { readRequest, replyText } from '../fakes/llm.ts'
-import { honest, never, RESET_MS, shop, truth, world } from '../support/llm-world.ts'
+import { never, RESET_MS, shop, truth, world } from '../support/llm-world.ts'
 import { openItem, treeTask } from '../support/llm.ts'
 import type { LlmResult, OpenItem } from '../../src/tiers/llm.ts'
 
