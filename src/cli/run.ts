@@ -45,7 +45,7 @@ export async function run(args: string[]): Promise<number> {
   if (missing !== undefined) throw new SluiceError('SL104', `no task "${missing}" in tasks.enabled`)
   const tasks = deployment.tasks.filter(({ task }) => values.task?.includes(task.name) ?? true)
 
-  const log = pinoLog({ level: config.log.level, to: 'stderr', base: { role: positionals.join('+') } })
+  const log = pinoLog({ level: config.log.level, to: 'stderr', base: {} })
   const metrics = prometheusMetrics({ build: { version: '0.1.0', node: process.version }, withProcess: true })
   const emit = createEvents({ log, metrics, clock: systemClock })
   const role = positionals.join('+')

@@ -25,7 +25,7 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
   const stopping = new AbortController()
   const { prices } = settings
   const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
-  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
   const handlers = tasks.map(({ task }) => {
     const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })

@@ -12,6 +12,9 @@ import { SluiceError } from '../core/error.ts'
 import type { Emit } from '../ports/events.ts'
 import type { Stream } from '../ports/stream.ts'
 
+/** Starting waits this long for Redis, then goes on without it. */
+const REDIS_READY_MS = 500
+
 export interface Role {
   /** Resolves when drained; rejects with a SluiceError when it cannot go on. */
   run(): Promise<void>
@@ -28,9 +31,9 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
   const offsets = createOffsets(admin)
   const { entries_max, bytes_max } = config.cache
   const { ttl_s, url } = config.redis
-  const inProcess = () => memoryCache({ entries_max, bytes_max, ttl_s: Math.min(ttl_s, 3600) })
+  const inProcess = () => memoryCache({ entries_max, bytes_max, ttl_s: Math.min(ttl_s, 300) })
   const redis = url === '' ? undefined : redisCache({ url, ttl_s, clock: systemClock, emit })
-  await redis?.ready(config.kafka.connection_timeout_ms)
+  await redis?.ready(REDIS_READY_MS)
   const asserted = redis ? layeredCache(inProcess(), redis, emit) : inProcess()
   const estimated = inProcess()
   const formats = [...topics.values()]

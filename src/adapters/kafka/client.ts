@@ -2,9 +2,9 @@
 // Nothing here decides what is read or written.
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
 import { promisify } from 'node:util'
-import { CompressionCodecs, CompressionTypes, Kafka, logLevel } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { SluiceError } from '../../core/error.ts'
-import type { Admin, LogEntry } from 'kafkajs'
+import type { Admin, Kafka, LogEntry } from 'kafkajs'
 
 export interface KafkaSettings {
   readonly brokers: readonly string[]
@@ -30,13 +30,13 @@ export const TRANSACTION_RETRY = { retries: 8, initialRetryTime: 10, maxRetryTim
 export function createKafkaClient(settings: KafkaSettings): KafkaClient {
   boundDecompression(settings.decompressed_bytes_max)
   const onLog = new Set<(entry: LogEntry) => void>()
-  const kafka = new Kafka({
+  const kafka = new kafkajs.Kafka({
     clientId: settings.client_id,
     brokers: [...settings.brokers],
     connectionTimeout: settings.connection_timeout_ms,
     requestTimeout: settings.request_timeout_ms,
     retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 2000 },
-    logLevel: logLevel.ERROR,
+    logLevel: kafkajs.logLevel.ERROR,
     logCreator: () => (entry) => {
       for (const listener of onLog) listener(entry)
     },
@@ -61,6 +61,7 @@ export async function connectAdmin(client: KafkaClient, settings: KafkaSettings)
 }
 
 function boundDecompression(maxOutputLength: number): void {
+  const { CompressionCodecs, CompressionTypes } = kafkajs
   const unzip = promisify(gunzip)
   const zip = promisify(gzip)
   const unzstd = promisify(zstdDecompress)

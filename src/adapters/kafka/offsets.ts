@@ -12,8 +12,8 @@ export interface Offsets {
 }
 
 export function createOffsets(admin: Admin): Offsets {
-  const committedOf = async (group: string, topics: readonly string[]) =>
-    admin.fetchOffsets({ groupId: group, topics: [...topics] })
+  const committedOf = (group: string, topics: readonly string[]) =>
+    onceLoaded(() => admin.fetchOffsets({ groupId: group, topics: [...topics] }))
 
   return {
     async committed(group, topic, partition) {
@@ -43,6 +43,22 @@ export function createOffsets(admin: Admin): Offsets {
       }
       return Number(lag)
     },
+  }
+}
+
+const LOADED_WITHIN_MS = 15_000
+
+/** A coordinator that is still loading (cold broker, moved partition) is asked again; anything else is thrown. */
+async function onceLoaded<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + LOADED_WITHIN_MS
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const type = (error as { type?: string }).type ?? ''
+      if (!/COORDINATOR/.test(type) || performance.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 }
 

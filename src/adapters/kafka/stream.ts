@@ -188,6 +188,8 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
           eachBatch: (payload) => eachBatch(payload, handler),
         })
         await ended.promise
+      } catch (error) {
+        throw isKafkaError(error) ? new SluiceError('SL205', errorName(error), { cause: error }) : error
       } finally {
         unwatch()
         await consumer.disconnect().catch(() => {})

@@ -1,5 +1,5 @@
 // Reads the broker's topics and carries out a plan (core/plan.ts). Never deletes, never adds partitions.
-import { ConfigResourceTypes } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { SluiceError } from '../../core/error.ts'
 import { planTopics } from '../../core/plan.ts'
 import type { Admin } from 'kafkajs'
@@ -23,7 +23,7 @@ async function findTopics(admin: Admin, wanted: readonly WantedTopic[]): Promise
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: topics.map(({ name, config }) => ({
-      type: ConfigResourceTypes.TOPIC,
+      type: kafkajs.ConfigResourceTypes.TOPIC,
       name,
       configNames: Object.keys(config),
     })),
@@ -55,7 +55,7 @@ export async function applyTopics(
     await admin.alterConfigs({
       validateOnly: false,
       resources: configure.map(({ name, config }) => ({
-        type: ConfigResourceTypes.TOPIC,
+        type: kafkajs.ConfigResourceTypes.TOPIC,
         name,
         configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
       })),

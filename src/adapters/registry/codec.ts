@@ -1,7 +1,8 @@
 // The codec port: Avro in Confluent wire format through the schema registry, or JSON, per topic.
 // Own schemas are looked up once at start; writers' schemas are fetched by id, bounded in time and number. Never registers.
-import { Type } from 'avsc'
+import avsc from 'avsc'
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
+import type { Type } from 'avsc'
 import { LRUCache } from 'lru-cache'
 import { SluiceError } from '../../core/error.ts'
 import type { Reason } from '../../core/outcome.ts'
@@ -52,7 +53,7 @@ export async function createCodec(settings: CodecSettings, formats: readonly Top
     ).catch((error: unknown) => {
       throw isAnswer(error) ? new SluiceError('SL302', `${topic}-value`, { cause: error }) : error
     })
-    return encoderOf(Type.forSchema(schema as never), id)
+    return encoderOf(avsc.Type.forSchema(schema as never), id)
   }
 
   /** The writer's type, or undefined when the registry does not know the id. Rejects with SL301. */
