@@ -87,22 +87,25 @@ interface Product {
 }
 
 function products(examplesDir: string): Entry[] {
-  return rows<Product & { label: string[] }>(examplesDir, 'products.jsonl').map((row) => ({
-    grams: trigrams('p', `${row.brand ?? ''} ${row.title}`),
-    label: row.label,
-  }))
+  return rows<Product & { label: string[] }>(examplesDir, 'products.jsonl').flatMap((row) =>
+    wordings(row).map((text) => ({ grams: trigrams('p', text), label: row.label })),
+  )
 }
 
 function pairs(examplesDir: string): Entry[] {
   const queries = rows<{ query: string; candidates: (Product & { label: string })[] }>(examplesDir, 'queries.jsonl')
   return queries.flatMap(({ query, candidates }) =>
-    candidates.flatMap(({ brand, title, description, label }) =>
-      [`${brand ?? ''} ${title}`, `${brand ?? ''} ${title} ${description ?? ''}`].map((text) => ({
-        grams: pairGrams(query, text),
-        label: [label],
-      })),
+    candidates.flatMap((candidate) =>
+      wordings(candidate).map((text) => ({ grams: pairGrams(query, text), label: [candidate.label] })),
     ),
   )
+}
+
+/** What of a product a task may show: with and without its brand and description. */
+function wordings({ brand = '', title, description = '' }: Product): string[] {
+  return [
+    ...new Set([title, `${brand} ${title}`, `${title} ${description}`, `${brand} ${title} ${description}`].map(normal)),
+  ]
 }
 
 function rows<Row>(examplesDir: string, name: string): Row[] {
