@@ -1,4 +1,5 @@
 // What `topics apply` and `schemas apply` share: the broker's settings and the plan on the screen.
+import { brokersOf } from '../adapters/config/load.ts'
 import type { Config } from '../adapters/config/schema.ts'
 import type { KafkaSettings } from '../adapters/kafka/client.ts'
 
@@ -20,6 +21,6 @@ export function printPlan(lines: readonly PlanLine[], json: boolean): void {
     process.stdout.write(`${SIGN[kind] ?? '?'} ${kind.padEnd(9)} ${name.padEnd(width)}  ${says}\n`)
 }
 
-export function kafkaSettings({ kafka }: Config): KafkaSettings {
-  return { ...kafka, brokers: kafka.brokers.split(',').map((broker) => broker.trim()) }
+export function kafkaSettings(config: Config): KafkaSettings {
+  return { ...config.kafka, brokers: brokersOf(config) }
 }

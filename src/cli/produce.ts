@@ -71,9 +71,9 @@ export async function openSender({ config, topics }: Deployment, alias: string):
       ? undefined
       : await createCodec(
           {
-            registry_url: config.registry.url,
-            timeout_ms: config.registry.timeout_ms,
-            record_bytes_max: config.limits.record_bytes_max,
+            ...config.registry,
+
+            ...config.limits,
           },
           [{ topic: name, format, ...(avro ? { writes: avro } : {}) }],
         )

@@ -1,24 +1,7 @@
 // `sluice run ROLE…`: runs roles in this process until a signal; drains, then exits 0.
-import { systemClock } from '../adapters/clock.ts'
-import { createEvents } from '../adapters/events.ts'
-import { serveHttp } from '../adapters/http/server.ts'
-import { pinoLog } from '../adapters/log/pino.ts'
-import { prometheusMetrics } from '../adapters/metrics/prometheus.ts'
 import { SluiceError } from '../core/error.ts'
-import { transition } from '../core/lifecycle.ts'
-import type { Signal, State } from '../core/lifecycle.ts'
-import { allOf } from '../engine/all-of.ts'
-import { classifyRole } from '../roles/classify.ts'
-import { fallbackRole } from '../roles/fallback.ts'
-import { openRuntime } from '../roles/runtime.ts'
-import type { Role, Runtime } from '../roles/runtime.ts'
-import type { TaskFile } from '../adapters/config/tasks.ts'
+import { openProcess, ROLES } from '../roles/process.ts'
 import { load, parse } from './command.ts'
-
-const ROLES: Readonly<Record<string, (runtime: Runtime, tasks: readonly TaskFile[]) => Role | Promise<Role>>> = {
-  classify: classifyRole,
-  fallback: fallbackRole,
-}
 
 const HELP = `usage: sluice run ROLE… [--task NAME] [--config FILE]
 
@@ -34,63 +17,22 @@ export async function run(args: string[]): Promise<number> {
     return 0
   }
   const unknown = positionals.find((role) => !Object.hasOwn(ROLES, role))
-  if (unknown !== undefined || positionals.length === 0)
-    throw new SluiceError(
-      'SL104',
-      `${unknown ? `no role "${unknown}"` : 'which role?'}; roles: ${Object.keys(ROLES).join(', ')}`,
-    )
+  if (unknown !== undefined || positionals.length === 0) {
+    const what = unknown === undefined ? 'which role?' : `no role "${unknown}"`
+    throw new SluiceError('SL104', `${what} There are: ${Object.keys(ROLES).join(', ')}`)
+  }
   const deployment = await load(values.config)
-  const { config } = deployment
   const missing = values.task?.find((name) => !deployment.tasks.some(({ task }) => task.name === name))
   if (missing !== undefined) throw new SluiceError('SL104', `no task "${missing}" in tasks.enabled`)
   const tasks = deployment.tasks.filter(({ task }) => values.task?.includes(task.name) ?? true)
-
-  const log = pinoLog({ level: config.log.level, to: 'stderr', base: {} })
-  const metrics = prometheusMetrics({ build: { version: '0.1.0', node: process.version }, withProcess: true })
-  const emit = createEvents({ log, metrics, clock: systemClock })
-  const role = positionals.join('+')
-  let state: State = 'starting'
-  const move = (signal: Signal): void => {
-    const next = transition(state, signal)
-    if (next === undefined) return
-    state = next
-    emit('lifecycle.changed', { role, state })
-  }
-  const is =
-    (...states: State[]) =>
-    () => ({ ok: states.includes(state), detail: state })
-  const http = await serveHttp({
-    ...config.http,
-    live: is('starting', 'running', 'draining'),
-    ready: is('running'),
-    started: is('running', 'draining'),
-    metrics,
-  })
-  let runtime: Runtime | undefined
-  try {
-    const opened = (runtime = await openRuntime(deployment, emit))
-    const parts = await Promise.all(positionals.map((name) => ROLES[name]!(opened, tasks)))
-    const whole = allOf(parts)
-    const stop = drainOnSignal(config.shutdown_ms, () => {
-      move('drain')
-      return whole.drain()
-    })
-    move('started')
-    await whole.run().finally(stop)
-    move('ended')
-    return 0
-  } catch (error) {
-    emit('process.failed', { code: error instanceof SluiceError ? error.code : 'SL000' })
-    move('failed')
-    throw error
-  } finally {
-    await runtime?.close()
-    await http.close()
-  }
+  const whole = await openProcess(deployment, positionals, tasks)
+  drainOnSignal(deployment.config.shutdown_ms, () => whole.drain())
+  await whole.run()
+  return 0
 }
 
-/** Returns what takes the handlers away again. A drain that outlasts its time ends the process with 1. */
-function drainOnSignal(shutdown_ms: number, drain: () => Promise<void>): () => void {
+/** A drain that outlasts its time ends the process with 1. */
+export function drainOnSignal(shutdown_ms: number, drain: () => Promise<void>): void {
   let asked = false
   const onSignal = (): void => {
     if (asked) process.exit(1)
@@ -103,8 +45,4 @@ function drainOnSignal(shutdown_ms: number, drain: () => Promise<void>): () => v
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
-  return () => {
-    process.off('SIGTERM', onSignal)
-    process.off('SIGINT', onSignal)
-  }
 }

@@ -1,19 +1,15 @@
 // What every role stands on: events, broker, registry, caches. Opened together, closed together.
 import { systemClock } from '../adapters/clock.ts'
 import type { Deployment } from '../adapters/config/load.ts'
+import { brokersOf } from '../adapters/config/load.ts'
+import { formatsOf } from '../adapters/config/topics.ts'
 import { connectAdmin, createKafkaClient } from '../adapters/kafka/client.ts'
 import { createOffsets } from '../adapters/kafka/offsets.ts'
 import { createKafkaStream } from '../adapters/kafka/stream.ts'
-import { memoryCache } from '../adapters/memory/cache.ts'
-import { layeredCache } from '../adapters/memory/layered.ts'
-import { redisCache } from '../adapters/redis/cache.ts'
 import { createCodec } from '../adapters/registry/codec.ts'
-import { SluiceError } from '../core/error.ts'
 import type { Emit } from '../ports/events.ts'
 import type { Stream } from '../ports/stream.ts'
-
-/** Starting waits this long for Redis, then goes on without it. */
-const REDIS_READY_MS = 500
+import { openCaches } from './caches.ts'
 
 export interface Role {
   /** Resolves when drained; rejects with a SluiceError when it cannot go on. */
@@ -25,45 +21,26 @@ export type Runtime = Awaited<ReturnType<typeof openRuntime>>
 
 /** Throws SL201, SL301 or SL302 in finite time when what it needs is not there. */
 export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
-  const kafka = { ...config.kafka, brokers: config.kafka.brokers.split(',').map((broker) => broker.trim()) }
+  const kafka = { ...config.kafka, brokers: brokersOf(config) }
   const client = createKafkaClient(kafka)
   const admin = await connectAdmin(client, kafka)
   const offsets = createOffsets(admin)
-  const { entries_max, bytes_max } = config.cache
-  const { ttl_s, url } = config.redis
-  const inProcess = () => memoryCache({ entries_max, bytes_max, ttl_s: Math.min(ttl_s, 300) })
-  const redis = url === '' ? undefined : redisCache({ url, ttl_s, clock: systemClock, emit })
-  await redis?.ready(REDIS_READY_MS)
-  const asserted = redis ? layeredCache(inProcess(), redis, emit) : inProcess()
-  const estimated = inProcess()
-  const formats = [...topics.values()]
-    .filter((topic) => topic.format !== 'raw')
-    .map(({ name, format, avro, writers }) => {
-      const ours = writers.some((writer) => writer !== 'shop')
-      return { topic: name, format: format as 'avro' | 'json', ...(ours && avro ? { writes: avro } : {}) }
-    })
-  const codec = await createCodec(
-    {
-      registry_url: config.registry.url,
-      timeout_ms: config.registry.timeout_ms,
-      record_bytes_max: config.limits.record_bytes_max,
+  const codec = await createCodec({ ...config.registry, ...config.limits }, formatsOf(topics)).catch(
+    async (error: unknown) => {
+      await admin.disconnect()
+      throw error
     },
-    formats,
   )
-  const topicName = (alias: string): string => {
-    const topic = topics.get(alias)
-    if (!topic) throw new SluiceError('SL103', `no topic "${alias}"`)
-    return topic.name
-  }
+  const caches = await openCaches(config, emit)
+  const topicName = (alias: string): string => topics.get(alias)!.name
 
   return {
     config,
     emit,
     clock: systemClock,
     codec,
-    offsets,
-    asserted,
-    estimated,
+    asserted: caches.asserted,
+    estimated: caches.estimated,
     topicName,
     outcomeTopics: {
       results: topicName('results'),
@@ -79,7 +56,7 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
       ),
     close: async () => {
       await admin.disconnect().catch(() => {})
-      await Promise.all([asserted.close(), estimated.close()])
+      await caches.close()
     },
   }
 }

@@ -49,3 +49,7 @@ async function assertFolders(file: string, dir: string, names: readonly string[]
     `${file}: tasks.enabled: no folder "${missing}" in ${dir}${near ? ` (did you mean "${near}"?)` : ''}`,
   )
 }
+
+export function brokersOf({ kafka }: Config): string[] {
+  return kafka.brokers.split(',').map((broker) => broker.trim())
+}

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { SluiceError } from '../../core/error.ts'
+import type { TopicFormat } from '../../ports/codec.ts'
 import { readYaml } from './yaml.ts'
 
 const ROLES = ['results', 'fallback', 'labels', 'reviews', 'dead-letters'] as const
@@ -64,4 +65,13 @@ async function readSchema(file: string): Promise<object> {
   } catch (error) {
     throw new SluiceError('SL103', `${file}: not JSON`, { cause: error })
   }
+}
+
+/** What a codec must know; schemas of topics that only the shop writes are the shop's. */
+export function formatsOf(topics: ReadonlyMap<string, Topic>): TopicFormat[] {
+  return [...topics.values()].flatMap(({ name, format, avro, writers }) => {
+    if (format === 'raw') return []
+    const ours = writers.some((writer) => writer !== 'shop')
+    return [{ topic: name, format, ...(ours && avro ? { writes: avro } : {}) }]
+  })
 }

@@ -6,19 +6,11 @@ import type { Type } from 'avsc'
 import { LRUCache } from 'lru-cache'
 import { SluiceError } from '../../core/error.ts'
 import type { Reason } from '../../core/outcome.ts'
-import type { Codec, Decoded } from '../../ports/codec.ts'
+import type { Codec, Decoded, TopicFormat } from '../../ports/codec.ts'
 import { needsScan, scan, UnsafeAvro } from './safe-avro.ts'
 
-export interface TopicFormat {
-  /** Name on the broker. */
-  readonly topic: string
-  readonly format: 'avro' | 'json'
-  /** The schema we write with (parsed .avsc); absent for topics that are only read. */
-  readonly writes?: object
-}
-
 export interface CodecSettings {
-  readonly registry_url: string
+  readonly url: string
   readonly timeout_ms: number
   readonly record_bytes_max: number
 }
@@ -36,8 +28,8 @@ const refuse = (reason: Reason, detail: string): Decoded => ({ ok: false, reason
 /** Throws SL301 when the registry does not answer, SL302 when a schema of ours is not registered. */
 export async function createCodec(settings: CodecSettings, formats: readonly TopicFormat[]): Promise<Codec> {
   const byTopic = new Map(formats.map((format) => [format.topic, format]))
-  const registry = new SchemaRegistry({ host: settings.registry_url, retry: { retries: 0 } })
-  const bounded = <T>(work: Promise<T>): Promise<T> => withTimeout(work, settings.timeout_ms, settings.registry_url)
+  const registry = new SchemaRegistry({ host: settings.url, retry: { retries: 0 } })
+  const bounded = <T>(work: Promise<T>): Promise<T> => withTimeout(work, settings.timeout_ms, settings.url)
   const readers = new LRUCache<number, Promise<Reader | undefined>>({ max: 1000 })
   const unknownIds = new LRUCache<number, true>({ max: 10_000, ttl: 60_000 })
   const encoders = new Map<string, Encode>()

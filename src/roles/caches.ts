@@ -1,0 +1,37 @@
+// The two caches of a process: what was asserted (shared through Redis where there is one) and what was estimated.
+import { systemClock } from '../adapters/clock.ts'
+import type { Config } from '../adapters/config/schema.ts'
+import { memoryCache } from '../adapters/memory/cache.ts'
+import { layeredCache } from '../adapters/memory/layered.ts'
+import { redisCache } from '../adapters/redis/cache.ts'
+import type { Cache } from '../ports/cache.ts'
+import type { Emit } from '../ports/events.ts'
+
+/** Starting waits this long for Redis, then goes on without it. */
+const REDIS_READY_MS = 500
+/** A correction made by another process stays unseen in this one for at most this long. */
+const IN_PROCESS_TTL_S = 300
+
+export interface Caches {
+  /** Answers of the LLM and of people. */
+  readonly asserted: Cache
+  /** Answers of local models: in this process only, computing them again costs less than asking Redis. */
+  readonly estimated: Cache
+  close(): Promise<void>
+}
+
+export async function openCaches({ cache, redis: settings }: Config, emit: Emit): Promise<Caches> {
+  const { url, ttl_s } = settings
+  const inProcess = () => memoryCache({ ...cache, ttl_s: Math.min(ttl_s, IN_PROCESS_TTL_S) })
+  const redis = url === '' ? undefined : redisCache({ url, ttl_s, clock: systemClock, emit })
+  await redis?.ready(REDIS_READY_MS)
+  const asserted = redis ? layeredCache(inProcess(), redis, emit) : inProcess()
+  const estimated = inProcess()
+  return {
+    asserted,
+    estimated,
+    close: async () => {
+      await Promise.all([asserted.close(), estimated.close()])
+    },
+  }
+}
