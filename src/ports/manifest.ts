@@ -1,14 +1,18 @@
 // What a model folder says about its model.onnx. The digest of these bytes names the model.
 // Only facts that serving or checking needs, and where the model came from; never rows of the data.
 
+export interface Part {
+  /** Hex. */
+  readonly sha256: string
+  readonly bytes: number
+}
+
 export interface Manifest {
   readonly format: 1
   readonly kind: 'lexical' | 'pair'
-  readonly model: {
-    /** Hex. */
-    readonly sha256: string
-    readonly bytes: number
-  }
+  readonly model: Part
+  /** Further files the kind needs to turn texts into inputs, by name. */
+  readonly parts: Readonly<Record<string, Part>>
   /** Digest of labels.json's paths, see `LabelSet`; outputs of the model are in their order. */
   readonly labels: { readonly digest: string; readonly levels: number; readonly paths: number }
   /** Names of the texts the model reads, in order. */
@@ -21,6 +25,8 @@ export interface Manifest {
   readonly temperatures: readonly number[]
   /** Per level, l1 first: where the gate stands unless the task says otherwise. */
   readonly thresholds: readonly number[]
+  /** Added to the log-probability of each path when choosing the answer, where the kind decides against the prior. */
+  readonly offsets?: readonly number[] | undefined
   /** Names and counts of what it was trained on. */
   readonly data: readonly { readonly file: string; readonly rows: number; readonly sha256: string }[]
   /** Texts (not from the data) with the probabilities [paths] that the model gave when it was exported. */
@@ -34,5 +40,7 @@ export interface ModelFolder {
   /** 16 hex digits over the manifest. */
   readonly digest: string
   readonly model: Uint8Array
+  /** Bytes of the manifest's `parts`. */
+  readonly parts: Readonly<Record<string, Uint8Array>>
   readonly labelPaths: readonly (readonly string[])[]
 }

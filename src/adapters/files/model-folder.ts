@@ -6,20 +6,24 @@ import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { SluiceError } from '../../core/error.ts'
 import type { LabelPath } from '../../core/labels.ts'
-import type { Manifest, ModelFolder } from '../../ports/manifest.ts'
+import type { Manifest, ModelFolder, Part } from '../../ports/manifest.ts'
 
 const share = z.number().min(0).max(1)
+
+const partSchema = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().positive() })
 
 const manifestSchema = z.strictObject({
   format: z.literal(1),
   kind: z.enum(['lexical', 'pair']),
-  model: z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().positive() }),
+  model: partSchema,
+  parts: z.record(z.string().regex(/^[a-z0-9-]+\.[a-z]+$/), partSchema),
   labels: z.strictObject({ digest: z.string(), levels: z.int().positive(), paths: z.int().positive() }),
   segments: z.array(z.string()).nonempty(),
   normaliser: z.int(),
   features: z.looseObject({ version: z.number() }).catchall(z.number()),
   temperatures: z.array(z.number().positive()),
   thresholds: z.array(share).nonempty(),
+  offsets: z.array(z.number()).optional(),
   data: z.array(z.strictObject({ file: z.string(), rows: z.int(), sha256: z.string() })),
   golden: z.array(z.strictObject({ texts: z.array(z.string()), probabilities: z.array(share) })).nonempty(),
 })
@@ -30,22 +34,23 @@ const labelsSchema = z.object({ paths: z.array(z.array(z.string().min(1)).nonemp
 export async function readModelFolder(dir: string): Promise<ModelFolder> {
   const manifestBytes = await part(dir, 'manifest.json')
   const manifest: Manifest = parsed(join(dir, 'manifest.json'), manifestBytes, manifestSchema)
-  const model = await part(dir, 'model.onnx')
+  const model = await checked(dir, 'model.onnx', manifest.model)
+  const parts: Record<string, Uint8Array> = {}
+  for (const [name, expected] of Object.entries(manifest.parts)) parts[name] = await checked(dir, name, expected)
   const { paths } = parsed(join(dir, 'labels.json'), await part(dir, 'labels.json'), labelsSchema)
-  const { bytes, sha256 } = manifest.model
-  if (model.length !== bytes) damaged(join(dir, 'model.onnx'), `${model.length} bytes, the manifest says ${bytes}`)
-  if (sha256Hex(model) !== sha256) damaged(join(dir, 'model.onnx'), 'its SHA-256 is not the manifest’s')
   if (labelsDigest(paths) !== manifest.labels.digest)
     damaged(join(dir, 'labels.json'), 'its label set is not the manifest’s')
   if (manifest.thresholds.length !== manifest.labels.levels)
     damaged(join(dir, 'manifest.json'), `${manifest.labels.levels} levels but ${manifest.thresholds.length} thresholds`)
-  return { dir, manifest, digest: sha256Hex(manifestBytes).slice(0, 16), model, labelPaths: paths }
+  return { dir, manifest, digest: sha256Hex(manifestBytes).slice(0, 16), model, parts, labelPaths: paths }
 }
 
 /** Everything of a folder but the digests, which are computed while writing. */
 export interface NewModelFolder {
-  readonly manifest: Omit<Manifest, 'model' | 'labels'>
+  readonly manifest: Omit<Manifest, 'model' | 'parts' | 'labels'>
   readonly model: Uint8Array
+  /** Further files that serving reads, by name; the manifest holds their digests. */
+  readonly parts: Readonly<Record<string, Uint8Array>>
   readonly labelPaths: readonly LabelPath[]
   /** Further files by name: calibration.json, card.md. */
   readonly files: Readonly<Record<string, string>>
@@ -58,7 +63,8 @@ export interface NewModelFolder {
 export async function writeModelFolder(dir: string, folder: NewModelFolder): Promise<void> {
   const manifest: Manifest = {
     ...folder.manifest,
-    model: { sha256: sha256Hex(folder.model), bytes: folder.model.length },
+    model: describePart(folder.model),
+    parts: Object.fromEntries(Object.entries(folder.parts).map(([name, bytes]) => [name, describePart(bytes)])),
     labels: {
       digest: labelsDigest(folder.labelPaths),
       levels: folder.labelPaths[0]?.length ?? 0,
@@ -70,6 +76,7 @@ export async function writeModelFolder(dir: string, folder: NewModelFolder): Pro
   try {
     const write = (name: string, content: string | Uint8Array) => writeFile(join(temporary, name), content)
     await write('model.onnx', folder.model)
+    for (const [name, bytes] of Object.entries(folder.parts)) await write(name, bytes)
     await write('labels.json', pathsJson(folder.labelPaths))
     for (const [name, content] of Object.entries(folder.files)) await write(name, content)
     await write('manifest.json', `${JSON.stringify(manifestSchema.parse(manifest), undefined, 1)}\n`)
@@ -104,6 +111,18 @@ function labelsDigest(paths: readonly LabelPath[]): string {
 
 function sha256Hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
+}
+
+function describePart(bytes: Uint8Array): Part {
+  return { sha256: sha256Hex(bytes), bytes: bytes.length }
+}
+
+async function checked(dir: string, name: string, expected: Part): Promise<Uint8Array> {
+  const bytes = await part(dir, name)
+  if (bytes.length !== expected.bytes)
+    damaged(join(dir, name), `${bytes.length} bytes, the manifest says ${expected.bytes}`)
+  if (sha256Hex(bytes) !== expected.sha256) damaged(join(dir, name), 'its SHA-256 is not the manifest’s')
+  return bytes
 }
 
 async function part(dir: string, name: string): Promise<Uint8Array> {

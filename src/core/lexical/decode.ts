@@ -22,7 +22,8 @@ export function decoded(rows: number, tree: Tree, shortlist: number): Decoded {
 
 /**
  * Decodes row `from` of `probabilities` [… × paths] into row `to` of `out`. The joint distribution over existing paths
- * is given; a node's probability is its marginal. `shortlist` is at least 1 and at most the number of paths.
+ * is given; a node's probability is its marginal. `factors` [paths], if any, weigh the paths in choosing and ranking
+ * (a decision against the prior); the probabilities that come out are the given ones all the same. `shortlist` is at least 1 and at most the number of paths.
  */
 export function decode(
   probabilities: Float32Array,
@@ -31,11 +32,19 @@ export function decode(
   shortlist: number,
   out: Decoded,
   to: number,
+  factors?: Float64Array,
 ): void {
   const { paths, levels } = tree
   const base = from * paths
-  if (!top(probabilities, base, paths, shortlist, out, to * shortlist)) return
-  const winner = out.best[to * shortlist]!
+  const at = to * shortlist
+  if (factors === undefined) {
+    if (!top(probabilities, base, paths, shortlist, out, at)) return
+  } else {
+    const weighed = Float32Array.from(factors, (factor, path) => factor * probabilities[base + path]!)
+    if (!top(weighed, 0, paths, shortlist, out, at)) return
+    for (let rank = at; rank < at + shortlist; rank++) out.scores[rank] = probabilities[base + out.best[rank]!]!
+  }
+  const winner = out.best[at]!
   for (let level = 0; level < levels; level++) {
     const node = tree.nodeOf[level]![winner]!
     const first = tree.firstOf[level]!

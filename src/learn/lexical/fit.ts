@@ -5,6 +5,7 @@ import { normal, random, shuffle } from '../../core/random.ts'
 import { adamwFeeds, carry } from '../adamw.ts'
 import { filler } from './batches.ts'
 import { headStep } from './head.ts'
+import { batchRowsFor } from './settings.ts'
 import { startShards } from './shards.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Random } from '../../core/random.ts'
@@ -46,7 +47,8 @@ const STEPS_PER_REPORT = 20
 /** Throws SL503 where the loss is not finite; the signal's reason when aborted. */
 export async function fit(input: FitInput, tools: FitTools): Promise<Weights> {
   const { settings, tree } = input
-  const { width, batchRows, threads, features } = settings
+  const { width, threads, features } = settings
+  const batchRows = batchRowsFor(input.examples.length)
   const step = await tools.runtime.compile(tools.runtime.serialise(headStep(headSettings(settings, tree))), { threads })
   const shards = startShards({
     buckets: features.buckets,
@@ -72,7 +74,8 @@ function headSettings(settings: LexicalSettings, tree: Tree): Parameters<typeof 
 
 async function loop(input: FitInput, tools: FitTools, compiled: Compiled, shards: Shards): Promise<Weights> {
   const { examples, tree, settings, epochs, idf } = input
-  const { batchRows, width } = settings
+  const { width } = settings
+  const batchRows = batchRowsFor(examples.length)
   const next = random(input.seed)
   for (const table of shards.tables) for (let i = 0; i < table.length; i++) table[i] = settings.spread * normal(next)
   let state = headState(width, tree, settings.spread, next)

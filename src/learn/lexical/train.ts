@@ -5,15 +5,18 @@ import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { decode, decoded } from '../../core/lexical/decode.ts'
 import { calibrationError } from '../../core/metrics.ts'
+import { SluiceError } from '../../core/error.ts'
 import { hash32 } from '../../core/random.ts'
 import { inverseFrequencies } from './batches.ts'
 import { servingGraph } from './export.ts'
 import { fit } from './fit.ts'
 import { epochsFor } from './settings.ts'
+import { goldenBatch, served, servedAccuracy } from './served.ts'
 import { levelLogits, pathAccuracy } from './validate.ts'
 import type { LevelLogits } from '../../core/calibration.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
-import type { GraphRuntime, GraphSpec } from '../../ports/graph.ts'
+import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
+import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
 import type { Weights } from './fit.ts'
 import type { LexicalSettings } from './settings.ts'
@@ -48,7 +51,9 @@ export interface TrainTools {
 /** What the validated fit showed, on rows it never saw. */
 export interface Validation {
   readonly rows: number
+  /** Per level, in full precision and as served with eight bits. */
   readonly accuracy: readonly number[]
+  readonly servedAccuracy: readonly number[]
   readonly ece: number
   readonly eceBefore: number
   readonly coverage: number
@@ -56,16 +61,15 @@ export interface Validation {
 }
 
 export interface TrainedLexical {
-  readonly graph: GraphSpec
+  /** The ONNX file. */
+  readonly model: Uint8Array
+  readonly golden: Manifest['golden']
   readonly temperatures: readonly number[]
   readonly thresholds: readonly number[]
   readonly epochs: number
   readonly trainingRows: number
   readonly validation: Validation
 }
-
-/** At least this many validation rows, or calibration would be noise: fewer examples are an error in `examples`. */
-const HELD_MIN = 1
 
 export async function trainLexical(
   data: Examples,
@@ -75,10 +79,23 @@ export async function trainLexical(
 ): Promise<TrainedLexical> {
   const tree = treeOf(data.labels)
   const { kept, held } = split(data, settings.validationShare)
+  if (held.examples.length === 0 || kept.examples.length === 0)
+    throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
   const epochs = epochsFor(kept.examples.length, settings)
   const first = await fitValidated(kept, held, tree, epochs, seed, settings, tools)
   const temperatures = fitTemperatures(first.logits, tree)
   const { thresholds, validation } = judge(first.logits, tree, temperatures, settings.precision)
+  const { width, features } = settings
+  const asServed = tools.runtime.serialise(
+    servingGraph({ weights: first.weights, width, idf: first.idf, tree, temperatures }),
+  )
+  const probabilities = await withCompiled(tools.runtime, asServed, (graph) =>
+    served(
+      graph,
+      held.examples.map(({ texts }) => texts),
+      features,
+    ),
+  )
   const all = { examples: [...kept.examples, ...held.examples], gold: joined(kept.gold, held.gold) }
   const idf = inverseFrequencies(all.examples, settings.features)
   const weights = await fit(
@@ -92,8 +109,32 @@ export async function trainLexical(
       },
     },
   )
-  const graph = servingGraph({ weights, width: settings.width, idf, tree, temperatures })
-  return { graph, temperatures, thresholds, epochs: first.epochs, trainingRows: all.examples.length, validation }
+  const model = tools.runtime.serialise(servingGraph({ weights, width, idf, tree, temperatures }))
+  const golden = await withCompiled(tools.runtime, model, (graph) =>
+    goldenBatch(graph, data.labels, data.segments.length, features),
+  )
+  return {
+    model,
+    golden,
+    temperatures,
+    thresholds,
+    epochs: first.epochs,
+    trainingRows: all.examples.length,
+    validation: { ...validation, servedAccuracy: servedAccuracy(probabilities, held, tree) },
+  }
+}
+
+async function withCompiled<T>(
+  runtime: GraphRuntime,
+  model: Uint8Array,
+  use: (graph: Compiled) => Promise<T>,
+): Promise<T> {
+  const graph = await runtime.compile(model, { threads: 1 })
+  try {
+    return await use(graph)
+  } finally {
+    await graph.close()
+  }
 }
 
 /** Rows go by a hash of their first text, so that equal titles never stand on both sides. */
@@ -103,10 +144,18 @@ export function split(data: Examples, share: number): { readonly kept: Held; rea
     const examples = data.examples.filter(({ texts }) => hash32(texts[0]!) / 2 ** 32 < share === wanted)
     return { examples, gold: Int32Array.from(examples, ({ label }) => indices.get(pathKey(label))!) }
   }
-  const held = side(true)
-  if (held.examples.length < HELD_MIN) return { kept: side(false), held: side(false) }
-  return { kept: side(false), held }
+  return { kept: side(false), held: side(true) }
 }
+
+interface Validated {
+  readonly logits: LevelLogits
+  readonly weights: Weights
+  readonly idf: Float32Array
+  readonly epochs: number
+}
+
+/** Before this share of the epochs the rate is too high for an epoch's accuracy to mean much. */
+const EPOCHS_TRUSTED = 0.6
 
 async function fitValidated(
   kept: Held,
@@ -116,10 +165,10 @@ async function fitValidated(
   seed: number,
   settings: LexicalSettings,
   tools: TrainTools,
-): Promise<{ readonly logits: LevelLogits; readonly epochs: number }> {
+): Promise<Validated> {
   const idf = inverseFrequencies(kept.examples, settings.features)
   const even = tree.nodes.map(() => 1)
-  let best: { readonly logits: LevelLogits; readonly epochs: number; readonly accuracy: number } | undefined
+  let best: (Validated & { readonly accuracy: number }) | undefined
   await fit(
     { ...kept, tree, idf, epochs, seed, settings },
     {
@@ -129,13 +178,19 @@ async function fitValidated(
         const logits = levelLogits(held, weights, tree, idf, settings)
         const accuracy = pathAccuracy(logits, tree, even)
         tools.report({ kind: 'epoch', phase: 'validated', epoch, epochs, loss, accuracy })
+        if (epoch < epochs * EPOCHS_TRUSTED) return true
         if (best === undefined || accuracy.at(-1)! >= best.accuracy)
-          best = { logits, epochs: epoch, accuracy: accuracy.at(-1)! }
-        return epoch - best.epochs < settings.patience
+          best = { logits, idf, weights: copied(weights), epochs: epoch, accuracy: accuracy.at(-1)! }
+        return epoch - best.epochs < Math.max(settings.patience, epochs / 4)
       },
     },
   )
   return best!
+}
+
+/** Training goes on in the same memory. */
+function copied({ tables, heads }: Weights): Weights {
+  return { tables: tables.map((table) => Float32Array.from(table)), heads }
 }
 
 /** Thresholds per level, and how good the calibrated model is on the validation rows. */
@@ -144,7 +199,7 @@ function judge(
   tree: Tree,
   temperatures: readonly number[],
   precision: number,
-): { readonly thresholds: number[]; readonly validation: Validation } {
+): { readonly thresholds: number[]; readonly validation: Omit<Validation, 'servedAccuracy'> } {
   const scored = score(data, tree, temperatures)
   const plain = score(
     data,

@@ -9,6 +9,8 @@ import type { Weights } from './fit.ts'
 import type { LexicalSettings } from './settings.ts'
 import type { SparseBatch } from './shard.ts'
 
+const BATCH_ROWS = 256
+
 export interface Held {
   readonly examples: readonly Example[]
   /** Index of each example's path. */
@@ -23,20 +25,20 @@ export function levelLogits(
   idf: Float32Array,
   settings: LexicalSettings,
 ): LevelLogits {
-  const { width, batchRows, features } = settings
+  const { width, features } = settings
   const rows = held.examples.length
   const order = Int32Array.from(held.examples, (_, index) => index)
   const fill = filler(features, idf)
   const batch: SparseBatch = {
     rows: 0,
-    offsets: new Int32Array(batchRows + 1),
-    ids: new Int32Array(batchRows * features.featuresMax),
-    weights: new Float32Array(batchRows * features.featuresMax),
+    offsets: new Int32Array(BATCH_ROWS + 1),
+    ids: new Int32Array(BATCH_ROWS * features.featuresMax),
+    weights: new Float32Array(BATCH_ROWS * features.featuresMax),
   }
-  const sums = new Float32Array(batchRows * width)
+  const sums = new Float32Array(BATCH_ROWS * width)
   const logits = tree.nodes.map((nodes) => new Float32Array(rows * nodes))
-  for (let from = 0; from < rows; from += batchRows) {
-    fill(batch, held.examples, order, from, Math.min(from + batchRows, rows))
+  for (let from = 0; from < rows; from += BATCH_ROWS) {
+    fill(batch, held.examples, order, from, Math.min(from + BATCH_ROWS, rows))
     const columns = width / weights.tables.length
     weights.tables.forEach((table, index) => forward(table, columns, batch, sums, width, index * columns))
     weights.heads.forEach(({ w, b }, level) =>

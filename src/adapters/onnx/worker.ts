@@ -1,0 +1,63 @@
+// One thread of a model's pool: holds a session, answers chunks of texts. Decodes here, so that only answers travel.
+// Never terminated while it runs: see kafka-node-notes.
+import { workerData } from 'piscina'
+import { decode, decoded } from '../../core/lexical/decode.ts'
+import { tree } from '../../core/lexical/tree.ts'
+import { labelSet } from '../../core/labels.ts'
+import { batchesOf } from './kinds.ts'
+import { runtime } from './runtime.ts'
+import type { Decoded } from '../../core/lexical/decode.ts'
+import type { ModelFolder } from '../../ports/manifest.ts'
+
+export interface Chunk {
+  /** All texts of all inputs, one after the other. */
+  readonly text: string
+  /** Length of each text in UTF-16 code units: `segments` of them for each input. */
+  readonly lengths: Int32Array
+  readonly shortlist: number
+}
+
+export interface Answers extends Decoded {
+  /** [rows × paths], where the chunk asked for them. */
+  readonly probabilities?: Float32Array
+}
+
+export type PoolData = Pick<ModelFolder, 'manifest' | 'model' | 'parts' | 'labelPaths'>
+
+const { manifest, model, parts, labelPaths } = workerData as PoolData
+const compiled = await runtime.compile(Uint8Array.from(model), { threads: 1 })
+const batches = batchesOf(manifest, parts)
+const paths = tree(labelSet(labelPaths))
+const segments = manifest.segments.length
+const factors = manifest.offsets === undefined ? undefined : Float64Array.from(manifest.offsets, Math.exp)
+
+export default async function answer(chunk: Chunk & { readonly raw?: boolean }): Promise<Answers> {
+  const inputs = cut(chunk)
+  const shortlist = Math.min(chunk.shortlist, paths.paths)
+  const out = decoded(inputs.length, paths, shortlist)
+  const raw = chunk.raw === true ? new Float32Array(inputs.length * paths.paths) : undefined
+  for (const { rows, feeds } of batches(inputs)) {
+    const { probabilities } = await compiled.run(feeds)
+    const values = probabilities!.data as Float32Array
+    for (let at = 0; at < rows.length; at++) {
+      decode(values, at, paths, shortlist, out, rows[at]!, factors)
+      raw?.set(values.subarray(at * paths.paths, (at + 1) * paths.paths), rows[at]! * paths.paths)
+    }
+  }
+  return raw === undefined ? out : { ...out, probabilities: raw }
+}
+
+function cut({ text, lengths }: Chunk): string[][] {
+  const inputs: string[][] = []
+  let at = 0
+  for (let first = 0; first < lengths.length; first += segments) {
+    const texts: string[] = []
+    for (let segment = 0; segment < segments; segment++) {
+      const end = at + lengths[first + segment]!
+      texts.push(text.slice(at, end))
+      at = end
+    }
+    inputs.push(texts)
+  }
+  return inputs
+}

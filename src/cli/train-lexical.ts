@@ -1,0 +1,60 @@
+// How `sluice train` makes a lexical model: wires learn/ to the runtime and to what people see.
+import { NORMALISER_VERSION } from '../core/text/normalise.ts'
+import { FEATURES_VERSION } from '../core/lexical/features.ts'
+import { runtime } from '../adapters/onnx/runtime.ts'
+import { taxonomyExamples } from '../learn/examples.ts'
+import { lexicalCard, percent } from '../learn/lexical/card.ts'
+import { LEXICAL } from '../learn/lexical/settings.ts'
+import { trainLexical } from '../learn/lexical/train.ts'
+import type { Progress } from '../learn/lexical/train.ts'
+import type { ProgressView } from '../adapters/terminal/progress.ts'
+import type { TrainJob, Trained } from './train.ts'
+
+export async function train(job: TrainJob): Promise<Trained> {
+  const data = taxonomyExamples(job.rows)
+  for (const warning of data.warnings) job.view.line(`warning: ${warning}`)
+  const report = (progress: Progress) => show(progress, job.view)
+  const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })
+  const { validation, temperatures, thresholds, epochs } = trained
+  const figures = { rows: data.examples.length, epochs, temperatures, thresholds, validation }
+  return {
+    folder: {
+      manifest: {
+        format: 1,
+        kind: 'lexical',
+        segments: data.segments,
+        normaliser: NORMALISER_VERSION,
+        features: { version: FEATURES_VERSION, ...LEXICAL.features },
+        temperatures,
+        thresholds,
+        data: job.files,
+        golden: trained.golden,
+      },
+      model: trained.model,
+      parts: {},
+      labelPaths: data.labels.paths,
+      files: {
+        'calibration.json': `${JSON.stringify({ temperatures, thresholds, validation }, undefined, 1)}\n`,
+        'card.md': lexicalCard(data, trained, job),
+      },
+    },
+    figures: { ...figures, warnings: data.warnings },
+    summary: [
+      `validation (${validation.rows} rows never seen): ${validation.servedAccuracy.map((share, level) => `l${level + 1} ${percent(share)}`).join('  ')}`,
+      `at the proposed thresholds ${thresholds.join('/')}: ${percent(validation.coverage)} answered, ${percent(validation.selectiveAccuracy)} of them right`,
+    ],
+  }
+}
+
+function show(progress: Progress, view: ProgressView): void {
+  if (progress.kind === 'step') {
+    const { phase, step, steps, loss } = progress
+    view.update(`fit on ${phase === 'validated' ? 'training part' : phase}`, step, steps, `loss ${loss.toFixed(3)}`)
+    return
+  }
+  const { phase, epoch, epochs, loss, accuracy } = progress
+  const right = accuracy?.map((share, level) => `  l${level + 1} ${percent(share)}`).join('') ?? ''
+  view.line(
+    `${phase === 'validated' ? 'training part' : phase}: epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${right}`,
+  )
+}
