@@ -83,7 +83,8 @@ function itemLine(task: Task, item: PromptItem, chars_max: number): string {
   const fields: Record<string, string> = { id: item.id }
   item.segments.forEach((text, index) => {
     const name = task.segments[index]?.name ?? `text${index + 1}`
-    fields[name === 'id' ? 'text' : name] = clean(text, chars_max)
+    const shown = clean(text, chars_max)
+    if (shown !== '') fields[name === 'id' ? 'text' : name] = shown
   })
   return JSON.stringify(fields)
 }

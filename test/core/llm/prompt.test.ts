@@ -57,6 +57,17 @@ describe('the prompt', () => {
     assert.match(prompt.system, /- Exact: meets the whole query\n- Irrelevant$/)
   })
 
+  test('spends nothing on a segment that is empty', () => {
+    const task = taskWith([['Food']], ['title', 'brand'])
+    const prompt = renderPrompt(
+      task,
+      [{ id: '1', segments: ['Rice', ' \u200b'] }],
+      { labels: ['Food'], whole: true },
+      PROMPT_OPTIONS,
+    )
+    assert.match(prompt.user, /^\{"id":"1","title":"Rice"\}$/m)
+  })
+
   test('cuts each segment', () => {
     const prompt = promptFor(shopTask(), ['x'.repeat(100_000)])
     assert.equal(readRequest(prompt).items[0]!.text.length, 600)
@@ -79,9 +90,9 @@ describe('the prompt', () => {
         assert.equal(user.split(code).length, 3)
         lines.slice(1, -1).forEach((line, index) => {
           const item = JSON.parse(line) as Record<string, string>
-          assert.deepEqual(Object.keys(item), ['id', 'product'])
+          assert.deepEqual(Object.keys(item), item['product'] === undefined ? ['id'] : ['id', 'product'])
           assert.equal(item['id'], String(index + 1))
-          assert.doesNotMatch(item['product']!, /[\p{Cc}\p{Cf}\u2028\u2029]/u)
+          assert.doesNotMatch(item['product'] ?? '', /[\p{Cc}\p{Cf}\u2028\u2029]/u)
         })
       }),
       { numRuns: 500, seed: seed(t) },
