@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { removeAtExit, SetupError } from '../process.ts'
+import { removeAtExit } from '../process.ts'
 import type { Say } from '../process.ts'
 import { findJava } from './java.ts'
 import type { Java } from './java.ts'
@@ -99,7 +99,7 @@ async function makeArchive(java: Java, cache: KafkaCache, archive: string, say: 
     renameSync(draft, archive)
     return true
   } catch (error) {
-    say(`no class-data archive, Kafka starts slower: ${error instanceof SetupError ? error.message : String(error)}`)
+    say(`Kafka will start slower, without a class-data archive: ${String(error).split('\n', 1)[0]}`)
     return false
   } finally {
     rmSync(draft, { force: true })

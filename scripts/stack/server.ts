@@ -53,14 +53,14 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
   const forget = cleanUpAtExit(() => killGroup(pid))
   const log: string[] = []
   const lastLines = () => ['', ...log.slice(-LOG_LINES_SHOWN)].join('\n    ')
-  let expected = false
+  let endIsNews = false // only between being up and being stopped
   void exited.then(() => {
     forget()
     dismissGuard()
-    if (!expected) spec.say(`${spec.name} ended unexpectedly; its last lines:${lastLines()}`)
+    if (endIsNews) spec.say(`${spec.name} ended unexpectedly; its last lines:${lastLines()}`)
   })
   const stop = async (signal: 'SIGKILL' | 'SIGTERM', timeout_ms: number) => {
-    expected = true
+    endIsNews = false
     if (signal === 'SIGTERM') child.kill(signal)
     else killGroup(pid)
     const timer = setTimeout(() => killGroup(pid), timeout_ms)
@@ -77,9 +77,12 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
     }),
   ])
   clearTimeout(timer)
-  if (outcome === 'ready') return { kill: () => stop('SIGKILL', 0), end: (timeout_ms) => stop('SIGTERM', timeout_ms) }
-  await stop('SIGKILL', 0)
-  throw new SetupError(`${spec.name} did not come up: ${outcome}. ${spec.remedy} Its last lines:${lastLines()}`)
+  if (outcome !== 'ready') {
+    await stop('SIGKILL', 0)
+    throw new SetupError(`${spec.name} did not come up: ${outcome}. ${spec.remedy} Its last lines:${lastLines()}`)
+  }
+  endIsNews = true
+  return { kill: () => stop('SIGKILL', 0), end: (timeout_ms) => stop('SIGTERM', timeout_ms) }
 }
 
 /** Keeps the last lines of the streams in `log`, for as long as they run, and resolves at the first that matches. */
