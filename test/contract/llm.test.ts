@@ -137,10 +137,22 @@ describe('openai over a network', () => {
     await assert.rejects(attempt('redirect'), (error) => error instanceof SluiceError && error.code === 'SL401')
   })
 
-  test('50 MB of reply are not read: LlmRejected, and no memory to speak of', async () => {
-    const before = process.memoryUsage().rss
+  test('a reply without an end is not read on: LlmRejected, and the connection is closed', async () => {
+    const closed = Promise.withResolvers<void>()
+    const sent = { chunks: 0 }
+    const endless = await server((_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).on('close', closed.resolve)
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(1_048_576, 32))) sent.chunks++
+        response.once('drain', more)
+      }
+      more()
+    })
+    await assert.rejects(overHttp(endless.url).complete(request, never), LlmRejected)
+    await closed.promise
+    assert.ok(sent.chunks < 30, `${sent.chunks} MB were sent`)
+    await endless.stop()
     await assert.rejects(attempt('huge'), LlmRejected)
-    assert.ok(process.memoryUsage().rss - before < 40 * 1_048_576)
   })
 
   test('no error holds the key, the prompt, or a word of the provider', async () => {

@@ -32,7 +32,7 @@ const WHOLE_SET_MAX = 50
 const ENUM_MAX = 250
 const SHORTLIST_MAX = 20
 
-export const WALK: Stage = { kind: 'walk', prefix: [], piece: 0 }
+const WALK: Stage = { kind: 'walk', prefix: [], piece: 0 }
 
 /** Where an item starts: at its short list, unless the set is small or there is none. */
 export function firstStage(set: LabelSet, shortlist: readonly Ranked[]): Stage {
