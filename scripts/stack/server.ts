@@ -52,12 +52,12 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
   const dismissGuard = guard(GUARD, [String(pid), spec.folder])
   const forget = cleanUpAtExit(() => killGroup(pid))
   const log: string[] = []
-  const lastLines = () => ['', ...log.slice(-LOG_LINES_SHOWN)].join('\n    ')
+  const lastLines = () => ['\n  its last lines:', ...log.slice(-LOG_LINES_SHOWN)].join('\n    ')
   let endIsNews = false // only between being up and being stopped
   void exited.then(() => {
     forget()
     dismissGuard()
-    if (endIsNews) spec.say(`${spec.name} ended unexpectedly; its last lines:${lastLines()}`)
+    if (endIsNews) spec.say(`${spec.name} ended unexpectedly${lastLines()}`)
   })
   const stop = async (signal: 'SIGKILL' | 'SIGTERM', timeout_ms: number) => {
     endIsNews = false
@@ -79,7 +79,7 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
   clearTimeout(timer)
   if (outcome !== 'ready') {
     await stop('SIGKILL', 0)
-    throw new SetupError(`${spec.name} did not come up: ${outcome}. ${spec.remedy} Its last lines:${lastLines()}`)
+    throw new SetupError(`${spec.name} did not come up: ${outcome}. ${spec.remedy}${lastLines()}`)
   }
   endIsNews = true
   return { kill: () => stop('SIGKILL', 0), end: (timeout_ms) => stop('SIGTERM', timeout_ms) }
