@@ -6,6 +6,7 @@ import { SluiceError } from '../core/error.ts'
 import { pathIndex, pathKey } from '../core/labels.ts'
 import { measure } from '../core/metrics.ts'
 import { parseTaxonomyRow } from '../learn/examples.ts'
+import { parseRelevanceRow } from '../learn/pair/examples.ts'
 import { silent } from '../ports/events.ts'
 import { load, parse } from './command.ts'
 import type { LabelPath } from '../core/labels.ts'
@@ -31,7 +32,7 @@ interface Labelled {
 /** How each kind reads a row; a bad row comes back as the reason. */
 const PARSERS: Readonly<Record<Manifest['kind'], (value: unknown) => Labelled | { readonly bad: string }>> = {
   lexical: parseTaxonomyRow,
-  pair: () => ({ bad: 'cannot be read yet' }),
+  pair: parseRelevanceRow,
 }
 
 export interface Evaluation extends Metrics {

@@ -42,7 +42,7 @@ type Trainer = (job: TrainJob) => Promise<Trained>
 
 const TRAINERS: Readonly<Record<Manifest['kind'], () => Promise<{ train: Trainer }>>> = {
   lexical: () => import('./train-lexical.ts'),
-  pair: () => Promise.reject(new SluiceError('SL502', 'relevance rows cannot be learned from yet')),
+  pair: () => import('./train-pair.ts'),
 }
 
 export async function run(args: string[]): Promise<number> {

@@ -26,7 +26,7 @@ export interface Examples {
 }
 
 /** Segments of a taxonomy row; a row without a brand has an empty one. */
-export const TAXONOMY_SEGMENTS = ['title', 'brand'] as const
+const TAXONOMY_SEGMENTS = ['title', 'brand'] as const
 
 /** Bad rows up to this share are left out with a warning; more are an error. */
 const BAD_SHARE_MAX = 0.01
@@ -88,7 +88,7 @@ export function taxonomyExamples(rows: Iterable<Row>): Examples {
   }
 }
 
-class BadRows {
+export class BadRows {
   readonly #lines = new Map<string, Row[]>()
   count = 0
 

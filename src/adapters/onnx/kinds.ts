@@ -1,6 +1,7 @@
 // The kinds of models: how each turns texts into the inputs of its graph. Everything else about serving is shared.
 // Every kind's graph gives `probabilities` [rows × paths], the joint distribution over the label set.
 import { lexicalBatches } from './lexical-feeds.ts'
+import { pairBatches } from './pair-feeds.ts'
 import type { Tensor } from '../../ports/graph.ts'
 import type { Manifest, ModelFolder } from '../../ports/manifest.ts'
 
@@ -14,6 +15,6 @@ export interface ModelBatch {
 export type Batches = (inputs: readonly (readonly string[])[]) => Iterable<ModelBatch>
 
 /** Throws SluiceError SL501 where the folder was made for another version of the kind's features. */
-export function batchesOf(manifest: Manifest, _parts: ModelFolder['parts']): Batches {
-  return lexicalBatches(manifest)
+export function batchesOf(manifest: Manifest, parts: ModelFolder['parts']): Batches {
+  return manifest.kind === 'pair' ? pairBatches(manifest, parts) : lexicalBatches(manifest)
 }

@@ -100,13 +100,15 @@ const ACCURACY_COST = 0.012
 const STEP = 0.05
 
 /**
- * Offsets (the first class's is 0) that maximise macro-F1, averaged over sources by the root of their rows, while the
+ * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by the root of their rows, while the
  * accuracy of each source falls by at most 1.2 points against arg-max. Coordinate search on a grid.
  */
 export function fitOffsets(scored: Scored, logs: Float32Array, rows: Int32Array): number[] {
   const { classes, labels, sources } = scored
   const groups = [...Map.groupBy(rows, (row) => sources[row]!).values()].map((group) => Int32Array.from(group))
   const zero = Array.from({ length: classes }, () => 0)
+  const { support } = figures(logs, labels, rows, zero)
+  const reference = support.indexOf(Math.max(...support))
   const plain = groups.map((group) => figures(logs, labels, group, zero).accuracy)
   const worth = (offsets: readonly number[]): number => {
     let sum = 0
@@ -123,7 +125,8 @@ export function fitOffsets(scored: Scored, logs: Float32Array, rows: Int32Array)
   for (let pass = 0; pass < 6; pass++) {
     const before = best.worth
     const width = pass === 0 ? 6 : pass === 1 ? 3 : 1
-    for (let c = 1; c < classes; c++) {
+    for (let c = 0; c < classes; c++) {
+      if (c === reference) continue
       for (let step = -10; step <= 10; step++) {
         const offsets = best.offsets.with(c, best.offsets[c]! + step * STEP * width)
         if (Math.abs(offsets[c]!) > 4) continue

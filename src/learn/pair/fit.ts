@@ -37,7 +37,7 @@ export interface Fitted {
   readonly outOfFold: Float32Array
 }
 
-export type Progress = (step: string, done: number, total: number) => void | Promise<void>
+export type Progress = (step: string, done: number, total: number, note: string) => void | Promise<void>
 
 export async function fit(rows: EncodedRows, settings: FitSettings, progress: Progress): Promise<Fitted> {
   const { classes, seed } = settings
@@ -55,14 +55,14 @@ export async function fit(rows: EncodedRows, settings: FitSettings, progress: Pr
   for (let row = 0; row < count; row++)
     values.set(rows.dense.subarray(row * FEATURES.length, (row + 1) * FEATURES.length), row * width)
   for (let fold = 0; fold < FOLDS; fold++) {
-    await progress('linear scores', fold, FOLDS + 1)
+    await progress('linear scores', fold, FOLDS + 1, '')
     const weights = fitLinear(sparse, outside(everything, rows, fold), linearSettings)
     for (const row of inside(everything, rows, fold)) {
       scoreInto(scores, sparse, row, weights, classes)
       values.set(scores, row * width + FEATURES.length)
     }
   }
-  await progress('linear scores', FOLDS, FOLDS + 1)
+  await progress('linear scores', FOLDS, FOLDS + 1, '')
   const linear = fitLinear(sparse, everything, linearSettings)
 
   const data = { values, width, labels: rows.labels, weights: rows.weights, priors }
@@ -72,16 +72,13 @@ export async function fit(rows: EncodedRows, settings: FitSettings, progress: Pr
     const validation = inside(everything, rows, fold)
     const train = fold === FOLDS ? everything : outside(everything, rows, fold)
     const stopping = fold === 0
-    const trees = { ...settings.trees, classes, seed: seed + fold, roundsMax: rounds }
+    const leafRows = Math.max(5, Math.min(settings.trees.leafRows, Math.round(count / 100)))
+    const trees = { ...settings.trees, leafRows, classes, seed: seed + fold, roundsMax: rounds }
     const boosted = await boost(
       { ...data, train, validation: stopping ? validation : new Int32Array() },
       trees,
       (round, loss) =>
-        progress(
-          stopping ? `trees, validation loss ${loss.toFixed(4)}` : 'trees',
-          fold * rounds + round,
-          (FOLDS + 1) * rounds,
-        ),
+        progress('trees', fold * rounds + round, (FOLDS + 1) * rounds, stopping ? `loss ${loss.toFixed(4)}` : ''),
     )
     if (fold === FOLDS) return { linear, boosted, prior, outOfFold }
     if (stopping) rounds = boosted.rounds.length

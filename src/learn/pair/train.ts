@@ -40,7 +40,7 @@ export async function trainPairs(
   seed: number,
   progress: Progress,
 ): Promise<PairTraining> {
-  const encoded = await encodeRows(rows, (done) => progress('pairs', done, rows.length))
+  const encoded = await encodeRows(rows, (done) => progress('pairs', done, rows.length, ''))
   const fitted = await fit(encoded, { ...DEFAULT_FIT, classes, seed }, progress)
   const scored: Scored = { scores: fitted.outOfFold, labels: encoded.labels, sources: encoded.sources, classes }
   const all = Int32Array.from(rows.keys())
@@ -48,7 +48,7 @@ export async function trainPairs(
   const probabilities = probabilitiesOf(scored, temperature)
   const logs = probabilities.map((p) => Math.log(Math.max(p, 1e-12)))
   const offsets = fitOffsets(scored, logs, all)
-  await progress('decisions', 1, FOLDS + 1)
+  await progress('decisions', 1, FOLDS + 1, '')
   const shifted = logs.slice()
   for (let fold = 0; fold < FOLDS; fold++) {
     const others = fitOffsets(
@@ -58,7 +58,7 @@ export async function trainPairs(
     )
     for (const row of all)
       if (encoded.folds[row] === fold) for (let c = 0; c < classes; c++) shifted[row * classes + c]! += others[c]!
-    await progress('decisions', fold + 2, FOLDS + 1)
+    await progress('decisions', fold + 2, FOLDS + 1, '')
   }
   const zero = offsets.map(() => 0)
   const sources = [...new Set(encoded.sources)].sort((a, b) => a - b)

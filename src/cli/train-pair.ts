@@ -1,0 +1,59 @@
+// How `sluice train` makes a pair model: wires learn/pair to the runtime and to what people see.
+import { setImmediate } from 'node:timers/promises'
+import { runtime } from '../adapters/onnx/runtime.ts'
+import { PAIR_SEGMENTS, PAIR_VERSION } from '../core/pair/encode.ts'
+import { packLexicon } from '../core/pair/lexicon.ts'
+import { NORMALISER_VERSION } from '../core/text/normalise.ts'
+import { pairCard } from '../learn/pair/card.ts'
+import { relevanceExamples } from '../learn/pair/examples.ts'
+import { goldenPairs } from '../learn/pair/golden.ts'
+import { trainPairs } from '../learn/pair/train.ts'
+import type { TrainJob, Trained } from './train.ts'
+
+export async function train({ rows, files, seed, signal, view, command }: TrainJob): Promise<Trained> {
+  const data = relevanceExamples(rows)
+  for (const warning of data.warnings) view.line(`warning: ${warning}`)
+  let phase = ''
+  const training = await trainPairs(data.rows, data.labels.paths.length, seed, async (step, done, total, note) => {
+    if (step !== phase) view.line(step)
+    phase = step
+    view.update(step, done, total, note)
+    await setImmediate()
+    signal.throwIfAborted()
+  })
+  const { temperature, offsets, threshold, lexicon, bySource, ece, rounds } = training
+  const model = runtime.serialise(training.graph)
+  const packed = packLexicon(lexicon)
+  const compiled = await runtime.compile(model, { threads: 1 })
+  const golden = await goldenPairs(compiled, lexicon).finally(() => compiled.close())
+  const named = Object.fromEntries(bySource.map((figures, at) => [data.sources[at]!, figures]))
+  const calibration = { temperature, offsets, threshold, ece, rounds, outOfFold: named }
+  return {
+    folder: {
+      manifest: {
+        format: 1,
+        kind: 'pair',
+        segments: PAIR_SEGMENTS,
+        normaliser: NORMALISER_VERSION,
+        features: { version: PAIR_VERSION },
+        temperatures: [temperature],
+        thresholds: [threshold],
+        offsets,
+        data: files,
+        golden,
+      },
+      model,
+      parts: { 'lexicon.bin': packed },
+      labelPaths: data.labels.paths,
+      files: {
+        'calibration.json': `${JSON.stringify(calibration, undefined, 1)}\n`,
+        'card.md': pairCard(data, training, { files, command, bytes: model.length + packed.length }),
+      },
+    },
+    figures: { rows: data.rows.length, ...calibration, warnings: data.warnings },
+    summary: Object.entries(named).map(
+      ([source, { decided, plain }]) =>
+        `${source}, out of fold: accuracy ${(100 * decided.accuracy).toFixed(1)} %, macro-F1 ${decided.macroF1.toFixed(3)} (most probable class: ${(100 * plain.accuracy).toFixed(1)} %, ${plain.macroF1.toFixed(3)})`,
+    ),
+  }
+}

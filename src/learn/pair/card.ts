@@ -1,0 +1,70 @@
+// The card of a pair model: what it was trained on, how good it is and by which command, what it cannot do.
+// Says counts and figures only, never a row.
+import type { Manifest } from '../../ports/manifest.ts'
+import type { Figures } from './calibrate.ts'
+import type { PairExamples } from './examples.ts'
+import type { PairTraining } from './train.ts'
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+
+export function pairCard(
+  { sources, labels, rows, warnings }: PairExamples,
+  training: PairTraining,
+  job: { readonly files: Manifest['data']; readonly command: string; readonly bytes: number },
+): string {
+  const names = labels.paths.map(([name]) => name!)
+  const offsets = names.map((name, at) => `${name} ${training.offsets[at]!.toFixed(2)}`).join(', ')
+  const line = (name: string, { accuracy, macroF1, precision, recall, support, rows }: Figures): string => {
+    const classes = names.map((_, at) =>
+      support[at] ? `${percent(precision[at]!)} / ${percent(recall[at]!)} (${support[at]})` : '–',
+    )
+    return `| ${name} | ${rows} | ${percent(accuracy)} | ${macroF1.toFixed(3)} | ${classes.join(' | ')} |`
+  }
+  const counts = sources.map((_, source) => {
+    const own = rows.filter((row) => row.source === source)
+    return names.map((name, at) => `${own.filter(({ label }) => label === at).length} ${name}`).join(', ')
+  })
+  return `# Model card
+Kind \`pair\`: features of a (query, product) pair (words, numbers, brands, heads that agree or clash; word vectors from
+co-occurrence; hashed words and crossings with learned weights) → ${training.rounds} rounds of boosted trees → softmax, one ONNX
+graph. ${(job.bytes / 1e6).toFixed(1)} MB with its lexicon. Reads: query, title (brand first), description.
+
+## Data
+${job.files.map(({ file, rows, sha256 }, at) => `- ${file}: ${rows} rows, ${counts[at] ?? ''} (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
+
+Rows of smaller files weigh more (cube root of the ratio to the largest, at most 4).
+${warnings.map((warning) => `- ${warning}`).join('\n')}
+
+## Figures
+Every row is judged by linear scores, trees and decision offsets fitted without its query (five folds by a hash of the
+query); word statistics (no labels) are of all rows. The model itself is a last fit on all rows with the same settings.
+Class columns: precision / recall (rows).
+
+| source, as decided | rows | accuracy | macro-F1 | ${names.join(' | ')} |
+|---|---|---|---|${names.map(() => '---|').join('')}
+${training.bySource.map(({ decided }, at) => line(sources[at]!, decided)).join('\n')}
+
+Without the offsets, most probable class:
+
+| source, plain | rows | accuracy | macro-F1 | ${names.join(' | ')} |
+|---|---|---|---|${names.map(() => '---|').join('')}
+${training.bySource.map(({ plain }, at) => line(sources[at]!, plain)).join('\n')}
+
+Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities: ${offsets}; they
+maximise macro-F1 at a cost of at most 1.2 points of accuracy. Temperature ${training.temperature.toFixed(3)}. Expected calibration
+error of the decided class (15 bins): ${training.ece.toFixed(3)}. Proposed threshold ${training.threshold}. All of it is printed by
+
+    ${job.command}
+
+## Limits
+- Knows spelling, word statistics and what it saw people judge, not the world: a pair whose relation no data shows is a guess, which
+  the gate should stop.
+- Sources mean slightly different things by the same class; the model answers for their mixture.
+- Probabilities are calibrated, decisions are not their arg-max: a rare class may be answered with a probability below one half,
+  and such an answer does not pass a gate above it.
+${names.includes('complement') ? COMPLEMENT : ''}`
+}
+
+const COMPLEMENT = `- Complement: see the counts by source above for where its examples came from. Files of this project's examples/ folder
+  are hand-written for it; their style differs from shops' titles, so figures on them say little about a real shop's Complements.
+`

@@ -1,0 +1,76 @@
+// From rows of a file to pairs a relevance model can learn from: normalised texts and a class.
+// Bad rows are named by file and line; a few are left out, many are an error. Reads nothing itself.
+import { SluiceError } from '../../core/error.ts'
+import { type LabelSet, labelSet, pathIndex } from '../../core/labels.ts'
+import { normalise } from '../../core/text/normalise.ts'
+import { BadRows, type Example, type Row } from '../examples.ts'
+import { type PairRow, FOLDS, foldOf } from './rows.ts'
+
+export interface PairExamples {
+  readonly rows: readonly PairRow[]
+  /** Names of the files; `source` of a row is a position here. */
+  readonly sources: readonly string[]
+  readonly labels: LabelSet
+  readonly warnings: readonly string[]
+}
+
+const BAD_SHARE_MAX = 0.01
+/** A source that is this many times smaller than the largest weighs its cube root as much a row, up to the limit. */
+const WEIGHT_MAX = 4
+
+/** One row {"query","product":{"title","brand"?,"description"?},"label"}: texts [query, brand and title, description]. */
+export function parseRelevanceRow(value: unknown): Example | { readonly bad: string } {
+  if (typeof value !== 'object' || value === null) return { bad: 'are no objects' }
+  const { query, product, label } = value as Record<string, unknown>
+  if (typeof query !== 'string' || normalise(query) === '') return { bad: 'have no query' }
+  if (typeof product !== 'object' || product === null) return { bad: 'have no product' }
+  const { title, brand, description } = product as Record<string, unknown>
+  if (typeof title !== 'string' || normalise(title) === '') return { bad: 'have no product title' }
+  const path = Array.isArray(label) ? label : [label]
+  if (path.length !== 1 || typeof path[0] !== 'string' || path[0] === '') return { bad: 'have no label (one name)' }
+  const named = typeof brand === 'string' ? `${brand} ${title}` : title
+  const texts = [query, named, typeof description === 'string' ? description : ''].map(normalise)
+  return { texts, label: path as string[] }
+}
+
+/**
+ * Pairs of all rows. Throws SluiceError SL502, naming files and lines, where more than one row in a hundred cannot be
+ * used, fewer than two labels are left, or the queries are too few to hold some back.
+ */
+export function relevanceExamples(rows: readonly Row[]): PairExamples {
+  const bad = new BadRows()
+  const parsed: { readonly example: Example; readonly file: string }[] = []
+  for (const row of rows) {
+    const example = parseRelevanceRow(row.value)
+    if ('bad' in example) bad.add(example.bad, row)
+    else parsed.push({ example, file: row.file })
+  }
+  if (bad.count > rows.length * BAD_SHARE_MAX)
+    throw new SluiceError('SL502', `${bad.count} of ${rows.length} rows cannot be used: ${bad.summary().join('; ')}`)
+  const names = new Set(parsed.map(({ example }) => example.label[0]!))
+  if (names.size < 2)
+    throw new SluiceError('SL502', `${parsed.length} rows with ${names.size} label: there is nothing to tell apart`)
+  const labels = labelSet([...names].map((name) => [name]))
+  const folds = Map.groupBy(parsed, ({ example }) => foldOf(example.texts[0]!))
+  if (folds.size < FOLDS)
+    throw new SluiceError('SL502', 'the rows hold too few different queries: some are held back to measure with')
+  const index = pathIndex(labels)
+  const sources = [...new Set(parsed.map(({ file }) => file))]
+  const weights = sourceWeights(sources.map((source) => parsed.filter(({ file }) => file === source).length))
+  const position = new Map(sources.map((source, at) => [source, at]))
+  return {
+    rows: parsed.map(({ example: { texts, label }, file }) => {
+      const source = position.get(file)!
+      const [query, title, description] = texts as [string, string, string]
+      return { query, title, description, label: index.get(label[0]!)!, source, weight: weights[source]! }
+    }),
+    sources,
+    labels,
+    warnings: bad.count > 0 ? [`${bad.count} of ${rows.length} rows left out: ${bad.summary().join('; ')}`] : [],
+  }
+}
+
+function sourceWeights(counts: readonly number[]): number[] {
+  const largest = Math.max(...counts)
+  return counts.map((count) => Math.min(WEIGHT_MAX, Math.cbrt(largest / count)))
+}
