@@ -9,7 +9,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export const STAND_IN_MODEL = 'sluice-stand-in'
-const PLAINLY =
+export const PLAINLY =
   'This is the stand-in for an LLM that comes with Sluice. It is no language model: it looks texts up among the labelled examples.'
 
 const MODES = [

@@ -22,7 +22,8 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
   const { llm: settings } = config
   const llm = openAiLlm({ ...settings, apiKey: settings.api_key })
   const breaker = createBreaker({ ...BREAKER_DEFAULTS, reset_ms: settings.breaker_reset_ms, isFailure: isOutage, emit })
-  const stopping = new AbortController()
+  // A drain ends the waiting through `progress`, which throws then: nothing of the batch is committed.
+  const never = new AbortController().signal
   const { prices } = settings
   const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
   const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
@@ -37,7 +38,7 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
       emit,
       exact,
       hash: textHash,
-      askLlm: (open, progress) => tier.answer(open, progress, stopping.signal),
+      askLlm: (open, progress) => tier.answer(open, progress, never),
       remember: exact.remember,
       outcomes: createOutcomeWriter(task, runtime.outcomeTopics, codec),
       labels: createLabelWriter(task, runtime.topicName('labels'), codec),

@@ -106,7 +106,7 @@ export const configSchema = z.strictObject({
       items_per_call_max: count(20, 'items in one call'),
       calls_concurrently: count(4, 'calls at the same time'),
       asks_max: count(3, 'how often one item is asked before it goes to reviews'),
-      output_tokens_max: count(4000, 'tokens of one reply'),
+      output_tokens_max: count(8000, 'tokens of one reply'),
       breaker_reset_ms: ms(10_000, 'an open breaker lets one probe through after this'),
       backoff_ms: ms(500, 'first wait before a failed call is tried again; doubles, with jitter'),
       backoff_max_ms: ms(30_000, 'longest wait'),
