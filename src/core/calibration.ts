@@ -36,7 +36,7 @@ export function jointRow(
 }
 
 /** Mean negative log-likelihood of the gold paths; Infinity where a logit is not finite. */
-export function jointLoss(data: LevelLogits, tree: Tree, temperatures: readonly number[]): number {
+function jointLoss(data: LevelLogits, tree: Tree, temperatures: readonly number[]): number {
   const joint = new Float64Array(tree.paths)
   let loss = 0
   for (let row = 0; row < data.rows; row++) {

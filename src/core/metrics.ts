@@ -44,7 +44,7 @@ export interface Metrics {
 const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole)
 
 /** Levels of the path that are right, counted from l1 until the first that is wrong. */
-export function depthRight(gold: LabelPath, label: LabelPath | undefined): number {
+function depthRight(gold: LabelPath, label: LabelPath | undefined): number {
   const wrong = gold.findIndex((name, level) => name !== label?.[level])
   return wrong < 0 ? gold.length : wrong
 }

@@ -100,7 +100,7 @@ export async function makeRoom(dir: string, options: { readonly dryRun?: boolean
 }
 
 /** One path a line: a label set that people can read and diff. */
-export function pathsJson(paths: readonly LabelPath[]): string {
+function pathsJson(paths: readonly LabelPath[]): string {
   return `{"paths": [\n${paths.map((path) => `  ${JSON.stringify(path)}`).join(',\n')}\n]}\n`
 }
 

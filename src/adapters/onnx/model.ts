@@ -96,7 +96,7 @@ function startPool({ manifest, model, parts, labelPaths }: ModelFolder, threads:
   shared.set(model)
   const data: PoolData = { manifest, model: shared, parts, labelPaths }
   return new Piscina({
-    filename: new URL('worker.ts', import.meta.url).href,
+    filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: threads,
     maxThreads: threads,
     concurrentTasksPerWorker: 1,

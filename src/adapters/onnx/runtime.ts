@@ -20,7 +20,7 @@ async function compile(model: Uint8Array, options: { readonly threads: number })
   }
 }
 
-export function sessionOptions(threads: number): InferenceSession.SessionOptions {
+function sessionOptions(threads: number): InferenceSession.SessionOptions {
   return {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,

@@ -37,7 +37,7 @@ export function tree(set: LabelSet): Tree {
 }
 
 /** Whether two paths agree in their first `depth` levels. */
-export function samePrefix(a: readonly string[], b: readonly string[], depth: number): boolean {
+function samePrefix(a: readonly string[], b: readonly string[], depth: number): boolean {
   for (let level = 0; level < depth; level++) if (a[level] !== b[level]) return false
   return true
 }

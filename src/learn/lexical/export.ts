@@ -53,7 +53,7 @@ export function servingGraph(input: ExportInput): GraphSpec {
 }
 
 /** Joins the shards' columns; each row is rounded to eight bits by its own largest value. */
-export function quantised(
+function quantised(
   tables: readonly Float32Array[],
   width: number,
 ): { readonly table: Int8Array; readonly scales: Float32Array } {

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { runtime } from '../../../src/adapters/onnx/runtime.ts'
+import { readLines } from '../../../src/adapters/files/rows.ts'
+import { SluiceError } from '../../../src/core/error.ts'
+import { taxonomyExamples } from '../../../src/learn/examples.ts'
+import { split, trainLexical } from '../../../src/learn/lexical/train.ts'
+import { SHARED_DATA, SMALL, shopModel, shopRows } from '../../support/lexical.ts'
+import type { Row } from '../../../src/learn/examples.ts'
+import type { LexicalSettings } from '../../../src/learn/lexical/settings.ts'
+
+const rowsOf = (values: readonly unknown[]): Row[] =>
+  values.map((value, line) => ({ file: 'f', line: line + 1, value }))
+const tools = { runtime, signal: new AbortController().signal, report: () => {} }
+
+const train = (settings: LexicalSettings, signal = tools.signal) =>
+  trainLexical(taxonomyExamples(rowsOf(shopRows(400))), settings, 1, { ...tools, signal })
+
+describe('lexical training', () => {
+  it('learns what words give away, and rounding to eight bits costs nothing', async () => {
+    const { validation, thresholds, temperatures } = await train(SMALL)
+    assert.ok(validation.rows > 20)
+    assert.ok(
+      validation.servedAccuracy.every((share) => share > 0.95),
+      validation.servedAccuracy.join(),
+    )
+    assert.equal(thresholds.length, 2)
+    assert.equal(temperatures.length, 2)
+  })
+
+  it('gives the same bytes for the same seed', async () => {
+    assert.deepEqual((await shopModel()).model, (await shopModel()).model)
+  })
+
+  it('says SL503 when the loss is not finite', async () => {
+    await assert.rejects(train({ ...SMALL, learningRate: 1e38 }), isError('SL503'))
+  })
+
+  it('stops when told to', async () => {
+    await assert.rejects(train(SMALL, AbortSignal.abort(new Error('enough'))), /enough/)
+  })
+
+  it('never puts equal titles on both sides of the validation split', () => {
+    const rows = shopRows(300)
+    const { kept, held } = split(taxonomyExamples(rowsOf([...rows, ...rows])), 0.3)
+    const titles = new Set(kept.examples.map(({ texts }) => texts[0]))
+    assert.ok(held.examples.length > 0 && held.examples.every(({ texts }) => !titles.has(texts[0]!)))
+  })
+
+  const file = join(SHARED_DATA, 'mercadona-es.jsonl.gz')
+  it('reads the real data', { skip: existsSync(file) ? false : `${file} is not here` }, async () => {
+    const rows: Row[] = []
+    for await (const { number, value } of readLines(file)) rows.push({ file, line: number, value })
+    const { labels, segments } = taxonomyExamples(rows)
+    assert.equal(labels.levels, 2)
+    assert.deepEqual(segments, ['title'])
+  })
+})
+
+describe('rows that cannot be used', () => {
+  const good = shopRows(300)
+  const bad: Record<string, unknown> = {
+    'no label': { title: 'x' },
+    'no title': { title: ' \u200b', label: ['a', 'b'] },
+    'uneven depth': { title: 'x', label: ['a'] },
+    'a separator in a label': { title: 'x', label: ['a > b', 'c'] },
+    'no object': 7,
+  }
+  for (const [name, row] of Object.entries(bad)) {
+    it(`a few with ${name} are left out and counted, with their lines`, () => {
+      const { examples, warnings } = taxonomyExamples(rowsOf([...good, row]))
+      assert.equal(examples.length, good.length)
+      assert.match(warnings.join(), /1 of 301 rows left out.*f:301/)
+    })
+    it(`many with ${name} are an error that names lines`, () => {
+      assert.throws(
+        () => taxonomyExamples(rowsOf([...good, ...Array.from({ length: 50 }, () => row)])),
+        isError('SL502', /f:301/),
+      )
+    })
+  }
+
+  it('one label is nothing to learn', () => {
+    assert.throws(
+      () =>
+        taxonomyExamples(
+          rowsOf([
+            { title: 'x', label: ['a'] },
+            { title: 'y', label: ['a'] },
+          ]),
+        ),
+      isError('SL502'),
+    )
+  })
+
+  it('labels with one row are counted', () => {
+    const { warnings } = taxonomyExamples(rowsOf([...good, { title: 'x', label: ['rare', 'thing'] }]))
+    assert.match(warnings.join(), /1 of 5 labels have one row/)
+  })
+})
+
+function isError(code: string, message = /./) {
+  return (error: unknown) => error instanceof SluiceError && error.code === code && message.test(error.message)
+}
