@@ -56,7 +56,7 @@ async function onceLoaded<T>(ask: () => Promise<T>): Promise<T> {
       return await ask()
     } catch (error) {
       const type = (error as { type?: string }).type ?? ''
-      if (!/COORDINATOR/.test(type) || performance.now() > deadline) throw error
+      if (!/COORDINATOR|LOAD_IN_PROGRESS/.test(type) || performance.now() > deadline) throw error
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
