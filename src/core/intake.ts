@@ -10,6 +10,9 @@ export interface IntakeLimits {
   readonly segment_chars_max: number
 }
 
+/** The entity becomes a record key: what is longer is no name of anything. */
+const ENTITY_CHARS_MAX = 1000
+
 /** Hash of the normalised segments; undefined where nothing is left of the text. */
 export type TextHash = (segments: readonly string[]) => string | undefined
 
@@ -43,6 +46,8 @@ function takeItem(
 ): Item | DeadLetter {
   const entity = render(task.entity, record)
   if (entity.missing !== undefined) return refuse(task, source, index, 'missing-field', entity.missing)
+  if (entity.text.length > ENTITY_CHARS_MAX)
+    return refuse(task, source, index, 'long-entity', `${entity.text.length} characters`)
   const segments: string[] = []
   for (const segment of task.segments) {
     const { text, missing } = render(segment.text, record)

@@ -17,10 +17,19 @@ export function pathKey(path: LabelPath): string {
   return path.join(SEPARATOR)
 }
 
-/** Builds a set from any paths: sorted, doubles removed. Throws RangeError on an empty set or on uneven depths. */
+/**
+ * Builds a set from any paths: sorted, doubles removed. Throws RangeError on an empty set, on uneven depths, and where
+ * two different paths are written the same.
+ */
 export function labelSet(paths: Iterable<LabelPath>, descriptions: Readonly<Record<string, string>> = {}): LabelSet {
   const byKey = new Map<string, LabelPath>()
-  for (const path of paths) byKey.set(pathKey(path), path)
+  for (const path of paths) {
+    const key = pathKey(path)
+    const known = byKey.get(key)
+    if (known && (known.length !== path.length || known.some((name, level) => name !== path[level])))
+      throw new RangeError(`two paths of the label set are both written "${key}"`)
+    byKey.set(key, path)
+  }
   const keys = [...byKey.keys()].sort()
   const sorted = keys.map((key) => byKey.get(key)!)
   const levels = sorted[0]?.length ?? 0

@@ -14,6 +14,7 @@ export const REASONS = {
   'no-items': 'the record holds no item',
   'too-many-items': 'the record holds more items than limits.items_per_record_max',
   'missing-field': 'a field that the task needs is missing or is not text',
+  'long-entity': 'what the task calls the item is longer than 1,000 characters',
   'empty-text': 'nothing is left of the text after normalising',
   'bad-item': 'the fallback record does not hold an item of a known task',
 } as const

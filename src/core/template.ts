@@ -60,10 +60,14 @@ export function render(
       text += part.text
       continue
     }
-    const value = readField(record, part.path)
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') text += String(value)
-    if (!part.optional && (value === undefined || value === null || value === '' || typeof value === 'object'))
-      missing ??= part.path.join('.')
+    const value = textOf(readField(record, part.path))
+    text += value
+    if (!part.optional && value === '') missing ??= part.path.join('.')
   }
   return { text, missing }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  return typeof value === 'bigint' || Number.isFinite(value) ? String(value) : ''
 }
