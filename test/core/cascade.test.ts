@@ -1,7 +1,7 @@
 // The cascade: whatever tiers reply, each item ends as exactly one outcome, in input order, by its first sure answer.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { PASS } from '../../src/core/answer.ts'
 import type { Ranked, Reply } from '../../src/core/answer.ts'
 import { close, fold, next, open } from '../../src/core/cascade.ts'

@@ -1,7 +1,7 @@
 // Did-you-mean: near words are found, far ones are not.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { closest } from '../../src/core/closest.ts'
 
 const KEYS = ['brokers', 'client_id', 'group_prefix', 'thresholds', 'tiers', 'topic']

@@ -1,7 +1,7 @@
 // The gate: every level clears its own threshold, and nothing that is not a number ever passes.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { gateMiss } from '../../src/core/gate.ts'
 import { answerOf } from '../fakes/items.ts'
 

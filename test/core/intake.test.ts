@@ -1,7 +1,7 @@
 // Taking records apart: every record gives at least one item or dead letter, and a bad element refuses itself only.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { intake } from '../../src/core/intake.ts'
 import type { Item } from '../../src/core/item.ts'
 import type { DeadLetter } from '../../src/core/outcome.ts'

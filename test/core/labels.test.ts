@@ -1,7 +1,7 @@
 // Label sets: closed, sorted, one depth, and one way to write each path.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { labelSet, pathIndex, pathKey } from '../../src/core/labels.ts'
 
 const name = fc.string({ minLength: 1, maxLength: 6 }).filter((text) => !text.includes('>'))

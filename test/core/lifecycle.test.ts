@@ -1,7 +1,7 @@
 // A process's life: the whole table, walked, and what follows from it for any order of signals.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { transition } from '../../src/core/lifecycle.ts'
 import type { Signal, State } from '../../src/core/lifecycle.ts'
 

@@ -1,7 +1,7 @@
 // The plan for the broker's topics: idempotent, and it refuses what would lose or reorder records.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { planTopics } from '../../src/core/plan.ts'
 import type { FoundTopic, WantedTopic } from '../../src/core/plan.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { parseTemplate, readField, render } from '../../src/core/template.ts'
 
 const text = (source: string, record: unknown) => render(parseTemplate(source), record)
