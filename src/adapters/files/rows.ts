@@ -19,24 +19,20 @@ const LINE_LENGTH_MAX = 1_000_000
 export async function* readLines(file: string): AsyncGenerator<Line> {
   const source = createReadStream(file)
   const stream = file.endsWith('.gz') ? source.pipe(createGunzip()) : source
-  let failure: unknown
-  const fail = (error: unknown) => {
-    failure ??= error
-    lines.close()
-  }
-  const lines = createInterface({ input: stream, crlfDelay: Infinity })
-  source.on('error', fail)
-  stream.on('error', fail)
+  // A pipe does not hand errors on: the reader would wait for ever.
+  source.on('error', (error) => stream.destroy(error))
   let number = 0
   try {
-    for await (const text of lines) {
+    for await (const text of createInterface({ input: stream, crlfDelay: Infinity })) {
       number++
       if (text.trim() !== '') yield { number, value: parse(text, file, number) }
     }
+  } catch (error) {
+    if (error instanceof SluiceError) throw error
+    throw new SluiceError('SL102', `${file}: ${(error as Error).message}`, { cause: error })
   } finally {
     source.destroy()
   }
-  if (failure !== undefined) throw new SluiceError('SL102', `${file}: ${String(failure)}`, { cause: failure })
 }
 
 function parse(text: string, file: string, number: number): unknown {

@@ -1,0 +1,92 @@
+// `sluice train` and `sluice evaluate` as a user runs them, each in a process of its own.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { shopRows } from '../support/lexical.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+let dir: string
+let data: string
+let held: string
+
+const jsonl = (rows: readonly unknown[]) => `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`
+
+function sluice(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [MAIN, ...args], (_, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    )
+  })
+}
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sluice-train-'))
+  data = join(dir, 'shop.jsonl.gz')
+  held = join(dir, 'held.jsonl')
+  await writeFile(data, gzipSync(jsonl(shopRows(300))))
+  await writeFile(held, jsonl([...shopRows(100, 9), { title: 'green tea', label: ['garden', 'seeds'] }]))
+})
+after(() => rm(dir, { recursive: true, force: true }))
+
+describe('sluice train and evaluate', () => {
+  it('make a model folder with no further option, and measure it', { timeout: 120_000 }, async () => {
+    const out = join(dir, 'model')
+    const trained = await sluice('train', '--data', data, '--out', out, '--json')
+    assert.equal(trained.code, 0, trained.stderr)
+    assert.deepEqual((await readdir(out)).sort(), [
+      'calibration.json',
+      'card.md',
+      'labels.json',
+      'manifest.json',
+      'model.onnx',
+    ])
+    const evaluated = await sluice('evaluate', '--model', out, '--data', held, '--json')
+    assert.equal(evaluated.code, 0, evaluated.stderr)
+    const found = JSON.parse(evaluated.stdout) as Record<string, unknown> & { accuracy: { l1: number; l2: number } }
+    assert.ok(found.accuracy.l2 > 0.9 && found.accuracy.l2 < 1, evaluated.stdout)
+    assert.equal(found['unknownLabels'], 1)
+    for (const key of ['macroF1', 'perClass', 'top3', 'top5', 'coverage', 'selectiveAccuracy', 'ece', 'itemsPerSecond'])
+      assert.ok(key in found, key)
+  })
+
+  const wrong: Record<string, { args: () => string[]; code: number; says: RegExp }> = {
+    'an unknown option': { args: () => ['train', '--dat', data], code: 2, says: /SL104.*--data/s },
+    'no data': { args: () => ['train', '--out', join(dir, 'x')], code: 2, says: /needs --data/ },
+    'a file that is not there': {
+      args: () => ['train', '--data', join(dir, 'none.jsonl'), '--out', join(dir, 'x')],
+      code: 2,
+      says: /SL102.*none\.jsonl/s,
+    },
+    'a folder with other files in it': { args: () => ['train', '--data', data, '--out', dir], code: 2, says: /SL102/ },
+    'a model that is not there': {
+      args: () => ['evaluate', '--model', join(dir, 'none'), '--data', held],
+      code: 1,
+      says: /SL501.*manifest\.json/s,
+    },
+    'both a task and a model': {
+      args: () => ['evaluate', '--model', dir, '--task', 't', '--data', held],
+      code: 2,
+      says: /either/,
+    },
+  }
+  for (const [name, { args, code, says }] of Object.entries(wrong))
+    it(`${name}: a clear error`, async () => {
+      const ended = await sluice(...args())
+      assert.equal(ended.code, code, ended.stderr)
+      assert.match(ended.stderr, says)
+    })
+
+  it('a line that is not JSON is named', async () => {
+    const broken = join(dir, 'broken.jsonl')
+    await writeFile(broken, `${jsonl(shopRows(3))}{"title": \n`)
+    const { code, stderr } = await sluice('train', '--data', broken, '--out', join(dir, 'x'))
+    assert.equal(code, 1)
+    assert.match(stderr, /SL502.*broken\.jsonl, line 4/)
+  })
+})
