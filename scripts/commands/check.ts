@@ -21,11 +21,12 @@ const STEPS: readonly Step[] = [
 
 /** Runs all steps, also after one has failed; 1 when any did. */
 export async function check(): Promise<number> {
+  const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1' }
   let failed = 0
   for (const step of STEPS) {
     const begin = performance.now()
     const args = [...process.execArgv, ...step.args]
-    const { code, output } = await run(process.execPath, args, { cwd: root, timeout_ms: STEP_TIMEOUT_MS })
+    const { code, output } = await run(process.execPath, args, { cwd: root, env, timeout_ms: STEP_TIMEOUT_MS })
     const seconds = ((performance.now() - begin) / 1000).toFixed(1)
     console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${step.name} (${seconds} s)`)
     if (code === 0) continue
