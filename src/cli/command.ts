@@ -9,7 +9,7 @@ import type { Deployment } from '../adapters/config/load.ts'
 
 export type Options = NonNullable<ParseArgsConfig['options']>
 
-export const COMMON = {
+const COMMON = {
   config: { type: 'string', default: 'sluice.yaml' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },

@@ -60,7 +60,7 @@ async function encodeAll(codec: Codec, topic: string, values: readonly object[])
 }
 
 /** CloudEvents 1.0 Kafka protocol binding, binary content mode, beside Sluice's own. */
-export function headersFor(task: string) {
+function headersFor(task: string) {
   const fixed = { 'sluice-task': Buffer.from(task), ce_specversion: Buffer.from('1.0') }
   const perKind = new Map<string, Headers>()
   const fixedFor = (kind: string): Headers => {

@@ -93,6 +93,6 @@ async function readLabels(file: string, descriptions: Readonly<Record<string, st
 }
 
 /** 16 hex digits over the sorted paths: equal label sets have equal digests, whatever file they came from. */
-export function digestOf(labels: LabelSet): string {
+function digestOf(labels: LabelSet): string {
   return createHash('sha256').update(JSON.stringify(labels.paths)).digest('hex').slice(0, 16)
 }

@@ -92,7 +92,7 @@ interface Message {
   headers: Record<string, Buffer | string>
 }
 
-export function byTopic(records: readonly OutputRecord[]): { topic: string; messages: Message[] }[] {
+function byTopic(records: readonly OutputRecord[]): { topic: string; messages: Message[] }[] {
   const topics = new Map<string, Message[]>()
   for (const { topic, key, value, headers } of records) {
     const message = { key, value, headers }
