@@ -4,6 +4,7 @@ import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
 import { promisify } from 'node:util'
 import kafkajs from 'kafkajs'
 import { SluiceError } from '../../core/error.ts'
+import { hideAbortedEverywhere } from './aborted.ts'
 import type { Admin, Kafka, LogEntry } from 'kafkajs'
 
 export interface KafkaSettings {
@@ -29,6 +30,7 @@ export const TRANSACTION_RETRY = { retries: 8, initialRetryTime: 10, maxRetryTim
 
 export function createKafkaClient(settings: KafkaSettings): KafkaClient {
   boundDecompression(settings.decompressed_bytes_max)
+  hideAbortedEverywhere()
   const onLog = new Set<(entry: LogEntry) => void>()
   const kafka = new kafkajs.Kafka({
     clientId: settings.client_id,
