@@ -1,0 +1,68 @@
+// Promise: for every input offset below the committed one there is exactly one outcome, whatever moment a classify
+// process is killed at. Three kills at the points of a transaction where it hurts most, each in mid-stream.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { audit, lag } from '../support/audit.ts'
+import { createDeployment } from '../support/deployment.ts'
+import type { TestDeployment } from '../support/deployment.ts'
+import type { FaultPoint } from '../support/fault-point.ts'
+import { products } from '../support/products.ts'
+import { isRunning, startSluice } from '../support/sluice.ts'
+import { eventually, noStack, openBroker } from '../support/stack.ts'
+import type { Broker } from '../support/stack.ts'
+
+const PRODUCTS = 20_000
+const FAULT_MODULE = new URL('../support/fault-point.ts', import.meta.url).href
+/** After which request the process dies: outcomes sent; offsets sent too; the end asked for, its answer never read. */
+const KILLS: readonly FaultPoint[] = [
+  { request: 'Produce', nth: 14, when: 'after', signal: 'SIGKILL' },
+  { request: 'EndTxn', nth: 17, when: 'before', signal: 'SIGKILL' },
+  { request: 'EndTxn', nth: 19, when: 'after', signal: 'SIGKILL' },
+]
+
+describe('a classify process is killed three times in mid-stream', { skip: noStack }, () => {
+  let broker: Broker
+  let deployment: TestDeployment
+
+  before(async () => {
+    broker = await openBroker()
+    deployment = await createDeployment('kill', {
+      tasks: ['taxonomy'],
+      settings: { kafka: { batch_records_max: 200 } },
+    })
+    await deployment.apply()
+    await deployment.produce('products', products(PRODUCTS))
+  })
+  after(async () => {
+    await deployment?.remove()
+    await broker?.close()
+  })
+
+  test('every input offset has exactly one outcome', async (t) => {
+    const run = ['run', 'classify', '--config', deployment.config]
+    const group = deployment.classifyGroup('taxonomy')
+    const left = () => lag(broker, group, [deployment.topic('products')])
+    let before = PRODUCTS
+    for (const kill of KILLS) {
+      const process = startSluice(run, { preload: [FAULT_MODULE], env: { SLUICE_FAULT: JSON.stringify(kill) } })
+      assert.equal(await process.ended, 'SIGKILL', process.text())
+      const now = await left()
+      t.diagnostic(`killed ${kill.when} ${kill.request} ${kill.nth}: ${now} of ${PRODUCTS} records left`)
+      assert.ok(now > 0 && now < before, 'the kill fell in mid-stream')
+      before = now
+    }
+    const last = startSluice(run)
+    await last.until('start', isRunning)
+    await eventually('nothing is left', 60_000, async () => (await left()) === 0 || undefined)
+    last.signal('SIGTERM')
+    assert.equal(await last.ended, 0, last.text())
+
+    const { inputs, count, aborted } = await audit(broker, deployment, [{ task: 'taxonomy', topic: 'products' }], {
+      finished: 'classify',
+    })
+    t.diagnostic(`${inputs} records: ${JSON.stringify(count)}; ${aborted} more outcomes were aborted with their kills`)
+    assert.equal(inputs, PRODUCTS)
+    assert.equal(count.result + count.fallback, PRODUCTS)
+    assert.ok(aborted > 0, 'at least one kill fell between sending outcomes and committing them')
+  })
+})

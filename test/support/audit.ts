@@ -1,0 +1,87 @@
+// Holds the outcome topics of a deployment against its input topics: reads all of both, asks the judge (verify.ts) for
+// each task, and fails with the first offenders. Returns what there was, so that a test can tell that it tested something.
+import assert from 'node:assert/strict'
+import type { TestDeployment } from './deployment.ts'
+import { placeOf } from './stack.ts'
+import type { Broker } from './stack.ts'
+import type { ReadRecord } from './log-reader.ts'
+import { faults, verifyClassify, verifyFallback } from './verify.ts'
+
+export interface AuditedTask {
+  readonly task: string
+  /** Alias of its input topic. */
+  readonly topic: string
+  /** Items of the record with this key; 1 where it is left out. */
+  readonly items?: (key: string | undefined) => number
+}
+
+export interface AuditOptions {
+  /** `all`: both roles have nothing left to do. `classify`: only what was sent to the fallback topic may wait. */
+  readonly finished: 'all' | 'classify' | 'none'
+}
+
+export interface Audit {
+  readonly inputs: number
+  /** Outcome records by kind. */
+  readonly count: Readonly<Record<'result' | 'fallback' | 'dead-letter' | 'review', number>>
+  /** What read_committed readers see of the outcome topics. */
+  readonly outcomes: readonly ReadRecord[]
+  /** Outcome records written by transactions that were aborted: no reader sees them. */
+  readonly aborted: number
+}
+
+export async function audit(
+  broker: Broker,
+  deployment: TestDeployment,
+  tasks: readonly AuditedTask[],
+  { finished }: AuditOptions,
+): Promise<Audit> {
+  const outcomeTopics = ['results', 'fallback', 'dead-letters', 'reviews'].map(deployment.topic)
+  const inputTopics = [...new Set(tasks.map(({ topic }) => deployment.topic(topic)))]
+  const fallback = deployment.topic('fallback')
+  const labelTopic = deployment.topic('labels')
+  const [written, inputs, sent] = await Promise.all([
+    broker.read([...outcomeTopics, labelTopic]),
+    broker.read(inputTopics).then(({ committed }) => committed),
+    broker.committed(deployment.fallbackGroup, [fallback]),
+  ])
+  const outcomes = written.committed.filter(({ topic }) => topic !== labelTopic)
+  const labels = written.committed.filter(({ topic }) => topic === labelTopic)
+  for (const { task, topic, items = () => 1 } of tasks) {
+    const name = deployment.topic(topic)
+    const own = inputs.filter((record) => record.topic === name).map((it) => ({ ...it, items: items(it.key) }))
+    const group = deployment.classifyGroup(task)
+    const committed = await broker.committed(group, [name])
+    const report = faults(verifyClassify({ task, inputs: own, outcomes, committed }))
+    assert.equal(report, undefined, `classify, task ${task}:\n${report}`)
+    const second = faults(verifyFallback({ task, outcomes, committed: sent }, labels))
+    assert.equal(second, undefined, `fallback, task ${task}:\n${second}`)
+    if (finished !== 'none') atEnd(group, own, committed)
+  }
+  if (finished !== 'none') assert.equal(written.open.length, 0, 'a transaction was left open: it holds up every reader')
+  if (finished === 'all') {
+    const waiting = outcomes.filter((record) => record.topic === fallback)
+    atEnd(deployment.fallbackGroup, waiting, sent)
+  }
+  const count = { result: 0, fallback: 0, 'dead-letter': 0, review: 0 }
+  for (const { headers } of outcomes) count[headers['sluice-outcome'] as keyof typeof count]++
+  return { inputs: inputs.length, count, outcomes, aborted: written.aborted.length }
+}
+
+type Placed = Pick<ReadRecord, 'topic' | 'partition' | 'offset'>
+
+/** Every record is below the committed offset of its partition. */
+function atEnd(group: string, records: readonly Placed[], committed: ReadonlyMap<string, bigint>): void {
+  const waiting = records.filter(
+    ({ topic, partition, offset }) => offset >= (committed.get(placeOf(topic, partition)) ?? 0n),
+  )
+  assert.equal(waiting.length, 0, `${waiting.length} records of ${records.length} wait for group ${group}`)
+}
+
+/** Records of the topics that the group has not committed yet. */
+export async function lag(broker: Broker, group: string, topics: readonly string[]): Promise<number> {
+  const [ends, committed] = await Promise.all([broker.ends(topics), broker.committed(group, topics)])
+  let records = 0n
+  for (const [place, end] of ends) records += end - (committed.get(place) ?? 0n)
+  return Number(records)
+}

@@ -1,0 +1,86 @@
+// The servers that `npm test` has started, and a plain client on them for what tests ask a broker.
+// Shares no code with src/, so that it cannot share a mistake.
+import kafkajs from 'kafkajs'
+import { readLog } from './log-reader.ts'
+import type { Admin, Kafka } from 'kafkajs'
+import type { Contents } from './log-reader.ts'
+
+const { SLUICE_KAFKA, SLUICE_REGISTRY } = process.env
+
+/** Why tests on the real broker are skipped; false where there is one. */
+export const noStack: false | string =
+  SLUICE_KAFKA !== undefined && SLUICE_REGISTRY !== undefined
+    ? false
+    : 'no servers: SLUICE_KAFKA and SLUICE_REGISTRY are not set (`npm test` starts them and sets both)'
+
+export interface Broker {
+  readonly kafka: Kafka
+  readonly admin: Admin
+  /** Every record of the topics up to where they end now, by what became of its transaction. */
+  read(topics: readonly string[]): Promise<Contents>
+  /** Offsets a group has committed, by `topic/partition`; partitions without one are left out. */
+  committed(group: string, topics: readonly string[]): Promise<ReadonlyMap<string, bigint>>
+  /** Offset after the last record of each partition, by `topic/partition`. */
+  ends(topics: readonly string[]): Promise<ReadonlyMap<string, bigint>>
+  close(): Promise<void>
+}
+
+const RETRY = { retries: 8, initialRetryTime: 50, maxRetryTime: 1_000 }
+
+export const placeOf = (topic: string, partition: number): string => `${topic}/${partition}`
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Asks until the answer is not undefined; `what` is said when it takes longer than `within_ms`. */
+export async function eventually<T>(
+  what: string,
+  within_ms: number,
+  ask: () => T | undefined | Promise<T | undefined>,
+  every_ms = 50,
+): Promise<T> {
+  const deadline = performance.now() + within_ms
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (performance.now() > deadline) throw new Error(`not within ${within_ms / 1000} s: ${what}`)
+    await sleep(every_ms)
+  }
+}
+
+export async function openBroker(): Promise<Broker> {
+  const kafka = new kafkajs.Kafka({
+    clientId: 'sluice-test',
+    brokers: [SLUICE_KAFKA!],
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: RETRY,
+  })
+  const admin = kafka.admin()
+  await admin.connect()
+
+  async function ends(topics: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
+    const all = await Promise.all(
+      topics.map(async (topic) => {
+        const partitions = await admin.fetchTopicOffsets(topic)
+        return partitions.map(({ partition, high }) => [placeOf(topic, partition), BigInt(high)] as const)
+      }),
+    )
+    return new Map(all.flat())
+  }
+
+  return {
+    kafka,
+    admin,
+    ends,
+    async read(topics) {
+      const ahead = new Map([...(await ends(topics))].filter(([, end]) => end > 0n))
+      return readLog(kafka, topics, ahead)
+    },
+    async committed(group, topics) {
+      const found = await admin.fetchOffsets({ groupId: group, topics: [...topics] })
+      const all = found.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }) => [placeOf(topic, partition), BigInt(offset)] as const),
+      )
+      return new Map(all.filter(([, offset]) => offset >= 0n))
+    },
+    close: () => admin.disconnect(),
+  }
+}
