@@ -44,7 +44,7 @@ function productEvent(row: Row): DemoEvent {
 
 function queryEvent(row: Row): DemoEvent {
   const { candidates = [], ...rest } = row as unknown as Example
-  const bare = candidates.map(({ label: _, ...candidate }) => candidate)
+  const bare = candidates.map((candidate) => ({ ...candidate, label: undefined })) // the truth is not sent
   const truth = new Map(candidates.map(({ id, label }) => [`${rest.id}/${id}`, label]))
   return { topic: 'queries', row: { ...rest, candidates: bare } as Row, truth }
 }
