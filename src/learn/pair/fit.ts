@@ -3,27 +3,27 @@
 import { FEATURES } from '../../core/pair/features.ts'
 import { SPARSE_BUCKETS } from '../../core/pair/sparse.ts'
 import { type Boosted, type BoostSettings, boost, predictTrees } from './boost.ts'
-import { fitLinear, scoreInto } from './linear.ts'
+import { type LinearSettings, fitLinear, scoreInto, standardised } from './linear.ts'
 import { type EncodedRows, FOLDS } from './rows.ts'
 
 export interface FitSettings {
   readonly classes: number
   readonly seed: number
-  readonly linear: { readonly epochs: number; readonly rate: number; readonly decay: number }
+  readonly linear: Pick<LinearSettings, 'epochs' | 'rate' | 'denseRate' | 'decay'>
   readonly trees: Omit<BoostSettings, 'classes' | 'seed'>
 }
 
 export const DEFAULT_FIT: Omit<FitSettings, 'classes' | 'seed'> = {
-  linear: { epochs: 3, rate: 0.1, decay: 1e-4 },
+  linear: { epochs: 3, rate: 0.03, denseRate: 0.05, decay: 1e-4 },
   trees: {
     leaves: 31,
     leafRows: 60,
     lambda: 1,
-    rate: 0.06,
-    roundsMax: 400,
+    rate: 0.045,
+    roundsMax: 500,
     patience: 25,
     rowShare: 0.7,
-    featureShare: 0.5,
+    featureShare: 0.35,
   },
 }
 
@@ -46,7 +46,7 @@ export async function fit(rows: EncodedRows, settings: FitSettings, progress: Pr
   const prior = logPrior(rows, classes)
   const priors = new Float32Array(count * classes)
   for (let row = 0; row < count; row++) priors.set(prior, row * classes)
-  const sparse = { ...rows, priors }
+  const sparse = { ...rows, dense: standardised(rows.dense, FEATURES.length), width: FEATURES.length }
   const linearSettings = { ...settings.linear, classes, buckets: SPARSE_BUCKETS, seed }
 
   const width = FEATURES.length + classes
