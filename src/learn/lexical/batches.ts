@@ -6,15 +6,19 @@ import type { Random } from '../../core/random.ts'
 import type { Example } from '../examples.ts'
 import type { SparseBatch } from './shard.ts'
 
-/** Smoothed idf per bucket: ln((1 + n) / (1 + df)) + 1, as scikit-learn's TfidfTransformer has it. */
-export function inverseFrequencies(examples: readonly Example[], settings: FeatureSettings): Float32Array {
+/** Smoothed idf per bucket, ln((1 + n) / (1 + df)) + 1 as scikit-learn's TfidfTransformer has it, to a power. */
+export function inverseFrequencies(
+  examples: readonly Example[],
+  settings: FeatureSettings,
+  power: number,
+): Float32Array {
   const extract = extractor(settings)
   const frequencies = new Uint32Array(settings.buckets)
   for (const { texts } of examples) {
     const { ids, size } = extract(texts)
     for (let j = 0; j < size; j++) frequencies[ids[j]!]! += 1
   }
-  return Float32Array.from(frequencies, (df) => Math.log((1 + examples.length) / (1 + df)) + 1)
+  return Float32Array.from(frequencies, (df) => (Math.log((1 + examples.length) / (1 + df)) + 1) ** power)
 }
 
 export interface Dropout {

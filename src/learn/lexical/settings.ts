@@ -7,6 +7,8 @@ import type { AdamW } from '../adamw.ts'
 
 export interface LexicalSettings {
   readonly features: FeatureSettings
+  /** Weight of a feature: sub-linear tf times idf to this power. */
+  readonly idfPower: number
   /** Dimensions of an embedding. */
   readonly width: number
   readonly threads: number
@@ -35,6 +37,7 @@ export interface LexicalSettings {
 
 export const LEXICAL: LexicalSettings = {
   features: DEFAULT_FEATURES,
+  idfPower: 0.5,
   width: 128,
   threads: 2,
   learningRate: 0.005,

@@ -97,7 +97,7 @@ export async function trainLexical(
     ),
   )
   const all = { examples: [...kept.examples, ...held.examples], gold: joined(kept.gold, held.gold) }
-  const idf = inverseFrequencies(all.examples, settings.features)
+  const idf = inverseFrequencies(all.examples, settings.features, settings.idfPower)
   const weights = await fit(
     { ...all, tree, idf, epochs: first.epochs, seed, settings },
     {
@@ -166,7 +166,7 @@ async function fitValidated(
   settings: LexicalSettings,
   tools: TrainTools,
 ): Promise<Validated> {
-  const idf = inverseFrequencies(kept.examples, settings.features)
+  const idf = inverseFrequencies(kept.examples, settings.features, settings.idfPower)
   const even = tree.nodes.map(() => 1)
   let best: (Validated & { readonly accuracy: number }) | undefined
   await fit(
