@@ -42,7 +42,7 @@ export function hideAbortedEverywhere(): void {
  * Turns aborted records into control records and empties the list, so that kafkajs's own filter has nothing to do.
  * KIP-98, "Fetch Response"; as CompletedFetch of Kafka's Java client does it.
  */
-export function hideAborted(partition: FetchedPartition): void {
+function hideAborted(partition: FetchedPartition): void {
   const { messages, abortedTransactions } = partition
   if (!abortedTransactions || abortedTransactions.length === 0) return
   const toCome = abortedTransactions
