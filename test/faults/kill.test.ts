@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { audit, lag } from '../support/audit.ts'
 import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
+import { faultAt } from '../support/fault-point.ts'
 import type { FaultPoint } from '../support/fault-point.ts'
 import { products } from '../support/products.ts'
 import { isRunning, startSluice } from '../support/sluice.ts'
@@ -12,7 +13,6 @@ import { eventually, noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
 const PRODUCTS = 20_000
-const FAULT_MODULE = new URL('../support/fault-point.ts', import.meta.url).href
 /** After which request the process dies: outcomes sent; offsets sent too; the end asked for, its answer never read. */
 const KILLS: readonly FaultPoint[] = [
   { request: 'Produce', nth: 14, when: 'after', signal: 'SIGKILL' },
@@ -44,7 +44,7 @@ describe('a classify process is killed three times in mid-stream', { skip: noSta
     const left = () => lag(broker, group, [deployment.topic('products')])
     let before = PRODUCTS
     for (const kill of KILLS) {
-      const process = startSluice(run, { preload: [FAULT_MODULE], env: { SLUICE_FAULT: JSON.stringify(kill) } })
+      const process = startSluice(run, faultAt(kill))
       assert.equal(await process.ended, 'SIGKILL', process.text())
       const now = await left()
       t.diagnostic(`killed ${kill.when} ${kill.request} ${kill.nth}: ${now} of ${PRODUCTS} records left`)

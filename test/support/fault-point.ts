@@ -1,7 +1,7 @@
 // Loaded into a child process before Sluice (`node --import`): ends or freezes the process at a named point of the
-// Kafka protocol, which kill -9 from outside hits only by luck. It counts the requests of one kind that go out.
-//   SLUICE_FAULT={"request":"EndTxn","nth":12,"when":"before","signal":"SIGKILL"}
+// Kafka protocol, which a signal from outside hits only by luck. It counts the requests of one kind that go out.
 import { Socket } from 'node:net'
+import type { SluiceOptions } from './sluice.ts'
 
 /** Kafka protocol, "Api Keys". */
 const API_KEYS = { Produce: 0, AddOffsetsToTxn: 25, EndTxn: 26, TxnOffsetCommit: 28 } as const
@@ -15,7 +15,14 @@ export interface FaultPoint {
   readonly signal: 'SIGKILL' | 'SIGSTOP'
 }
 
-const given = process.env['SLUICE_FAULT']
+const VARIABLE = 'SLUICE_TEST_FAULT'
+
+/** What a process is started with to meet its end there. */
+export function faultAt(point: FaultPoint): SluiceOptions {
+  return { preload: [import.meta.url], env: { [VARIABLE]: JSON.stringify(point) } }
+}
+
+const given = process.env[VARIABLE]
 if (given !== undefined) arm(JSON.parse(given) as FaultPoint)
 
 function arm({ request, nth, when, signal }: FaultPoint): void {

@@ -1,8 +1,9 @@
 // `sluice` as a real child process: started, watched through its log lines, stopped or killed. Must never outlive the
 // test that started it.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ROOT } from './deployment.ts'
@@ -110,6 +111,14 @@ export async function sluice(
 }
 
 export const isRunning = ({ event, state }: LogEvent): boolean => event === 'lifecycle.changed' && state === 'running'
+
+/** Frozen by SIGSTOP. */
+export function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux')
+    return spawnSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).stdout.startsWith('T')
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
+}
 
 function parseEvent(line: string): LogEvent | undefined {
   if (!line.startsWith('{"level":')) return undefined
