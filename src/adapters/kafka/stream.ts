@@ -58,6 +58,8 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
   })
   const writers = new Map<string, Promise<PartitionWriter>>()
   const ended = Promise.withResolvers<void>()
+  const working = new Set<Promise<void>>()
+  let started: Promise<void> = Promise.resolve()
   let draining = false
   let failure: SluiceError | undefined
 
@@ -160,7 +162,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
 
   async function eachBatch(payload: EachBatchPayload, handler: Handler): Promise<void> {
     try {
-      if (!failure) await handleBatch(payload, handler)
+      if (!failure && !draining) await handleBatch(payload, handler)
     } catch (error) {
       if (error instanceof Draining) return
       if (isKafkaError(error)) throw error // kafkajs knows: rejoin, retry or crash
@@ -168,9 +170,28 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
     }
   }
 
+  /** Resolves when the group was joined: leaving it earlier would leave a member behind that nobody is. */
+  async function start(handler: Handler): Promise<void> {
+    await offsets.assertInRange(group, settings.topics)
+    if (draining) return
+    await consumer.connect()
+    await consumer.subscribe({ topics: [...settings.topics], fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: settings.partitions_concurrently,
+      eachBatch(payload) {
+        const work = eachBatch(payload, handler)
+        const done = () => working.delete(work)
+        working.add(work)
+        work.then(done, done)
+        return work
+      },
+    })
+  }
+
   return {
     async run(handler) {
-      await offsets.assertInRange(group, settings.topics)
       const halt = haltOnOutOfRange(fail)
       client.onLog.add(halt)
       const unwatch = watchConsumer(consumer, settings.wedge_ms, fail)
@@ -179,14 +200,8 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
         if (!restart) fail(new SluiceError('SL205', errorName(error), { cause: error }))
       })
       try {
-        await consumer.connect()
-        await consumer.subscribe({ topics: [...settings.topics], fromBeginning: true })
-        await consumer.run({
-          autoCommit: false,
-          eachBatchAutoResolve: false,
-          partitionsConsumedConcurrently: settings.partitions_concurrently,
-          eachBatch: (payload) => eachBatch(payload, handler),
-        })
+        started = start(handler)
+        await started
         await ended.promise
       } catch (error) {
         throw isKafkaError(error) ? new SluiceError('SL205', errorName(error), { cause: error }) : error
@@ -200,6 +215,8 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
     },
     async drain() {
       draining = true
+      await started.catch(() => {})
+      await Promise.allSettled(working) // before stop(): kafkajs commits no offsets after it
       await consumer.stop().catch(() => {})
       ended.resolve()
     },
