@@ -1,0 +1,72 @@
+// Promise: SIGTERM drains. A process under load ends with 0 within 20 s, what it has committed is whole, and the next one
+// goes on where it stopped. Both roles, so that items are in flight on every topic.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { startStandIn } from '../../scripts/llm-stand-in.ts'
+import type { StandIn } from '../../scripts/llm-stand-in.ts'
+import { audit, lag } from '../support/audit.ts'
+import { createDeployment, ROOT } from '../support/deployment.ts'
+import type { TestDeployment } from '../support/deployment.ts'
+import { products } from '../support/products.ts'
+import { startSluice } from '../support/sluice.ts'
+import { eventually, noStack, openBroker } from '../support/stack.ts'
+import type { Broker } from '../support/stack.ts'
+
+const PRODUCTS = 4_000
+const STOPS = 3
+const DRAINED_WITHIN_MS = 20_000
+
+describe('a process gets SIGTERM under load', { skip: noStack }, () => {
+  let broker: Broker
+  let standIn: StandIn
+  let deployment: TestDeployment
+
+  before(async () => {
+    broker = await openBroker()
+    const examplesDir = join(ROOT, 'examples')
+    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [50, 150], errorRate: 0, examplesDir })
+    deployment = await createDeployment('drain', {
+      tasks: ['taxonomy'],
+      settings: {
+        kafka: { batch_records_max: 50 },
+        llm: { base_url: standIn.url, api_key: 'none', model: 'sluice-stand-in', items_per_call_max: 10 },
+      },
+    })
+    await deployment.apply()
+    await deployment.produce('products', products(PRODUCTS))
+  })
+  after(async () => {
+    await standIn?.stop()
+    await deployment?.remove()
+    await broker?.close()
+  })
+
+  test(`${STOPS} times in a row it ends with 0 in time, and nothing is lost or doubled`, async (t) => {
+    const run = ['run', 'classify', 'fallback', '--config', deployment.config]
+    const left = () => lag(broker, deployment.classifyGroup('taxonomy'), [deployment.topic('products')])
+    const tasks = [{ task: 'taxonomy', topic: 'products' }]
+    for (let stop = 1; stop <= STOPS; stop++) {
+      const process = startSluice(run)
+      await process.until('both roles at work', (event) => isCommit(event) && process.count('llm.called') > stop)
+      const asked = performance.now()
+      process.signal('SIGTERM')
+      assert.equal(await process.ended, 0, process.text())
+      const took_ms = performance.now() - asked
+      assert.ok(took_ms < DRAINED_WITHIN_MS, `it took ${took_ms} ms`)
+      assert.ok(process.events.some(({ event, state }) => event === 'lifecycle.changed' && state === 'stopped'))
+      const now = await left()
+      t.diagnostic(`ended in ${Math.round(took_ms)} ms with ${now} of ${PRODUCTS} records left`)
+      assert.ok(now > 0, 'it was under load')
+      await audit(broker, deployment, tasks, { finished: 'none' })
+    }
+    const last = startSluice(['run', 'classify', '--config', deployment.config])
+    await eventually('nothing is left', 40_000, async () => (await left()) === 0 || undefined)
+    last.signal('SIGTERM')
+    assert.equal(await last.ended, 0, last.text())
+    const { count } = await audit(broker, deployment, tasks, { finished: 'classify' })
+    t.diagnostic(JSON.stringify(count))
+  })
+})
+
+const isCommit = ({ event }: { readonly event: string }): boolean => event === 'batch.committed'
