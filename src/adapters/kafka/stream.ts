@@ -5,7 +5,7 @@
 //                      ▲                   │ commit failed: still a member? claim again, compare offsets, repeat
 //                      └── rebalance, seek ┘ not a member any more: drop the work, somebody else does it
 import { SluiceError } from '../../core/error.ts'
-import type { EachBatchPayload } from 'kafkajs'
+import type { EachBatchPayload, IHeaders } from 'kafkajs'
 import type { Emit } from '../../ports/events.ts'
 import type { Handler, InputRecord, OutputRecord, Stream } from '../../ports/stream.ts'
 import type { KafkaClient } from './client.ts'
@@ -181,10 +181,8 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: settings.partitions_concurrently,
       eachBatch(payload) {
-        const work = eachBatch(payload, handler)
-        const done = () => working.delete(work)
+        const work = eachBatch(payload, handler).finally(() => working.delete(work))
         working.add(work)
-        work.then(done, done)
         return work
       },
     })
@@ -239,8 +237,18 @@ function toInput(message: EachBatchPayload['batch']['messages'][number]): InputR
     timestamp_ms: Number(message.timestamp),
     key: message.key,
     value: message.value,
-    headers: (message.headers ?? {}) as InputRecord['headers'],
+    headers: message.headers ? headersOf(message.headers) : {},
   }
+}
+
+/** A header that comes twice is an array in kafkajs, one without a value null: the last value counts. */
+function headersOf(headers: IHeaders): InputRecord['headers'] {
+  const plain: Record<string, Buffer | string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const last = Array.isArray(value) ? value.at(-1) : value
+    if (last !== undefined && last !== null) plain[name] = last
+  }
+  return plain
 }
 
 function isKafkaError(error: unknown): boolean {

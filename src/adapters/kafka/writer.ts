@@ -44,7 +44,7 @@ export async function claimTransactional(kafka: Kafka, claim: Claim): Promise<Pa
       async commit(records, nextOffset) {
         const transaction = fresh ?? (await producer.transaction())
         fresh = undefined
-        if (records.length > 0) await transaction.sendBatch({ topicMessages: byTopic(records), acks: -1 })
+        for (const part of parts(records)) await transaction.sendBatch({ topicMessages: byTopic(part), acks: -1 })
         await transaction.sendOffsets({
           consumerGroupId: group,
           topics: [{ topic, partitions: [{ partition, offset: String(nextOffset) }] }],
@@ -75,7 +75,7 @@ export async function claimPlain(kafka: Kafka, consumer: Consumer, claim: Claim)
   return {
     committed: await claim.committedOffset(),
     async commit(records, nextOffset) {
-      if (records.length > 0) await producer.sendBatch({ topicMessages: byTopic(records), acks: -1 })
+      for (const part of parts(records)) await producer.sendBatch({ topicMessages: byTopic(part), acks: -1 })
       await consumer.commitOffsets([{ topic, partition, offset: String(nextOffset) }])
     },
     discard: () => disconnect(producer),
@@ -84,6 +84,39 @@ export async function claimPlain(kafka: Kafka, consumer: Consumer, claim: Claim)
 
 async function disconnect(producer: Producer): Promise<void> {
   await producer.disconnect().catch(() => {})
+}
+
+/** The broker takes a partition's messages as one batch of at most message.max.bytes, 1,048,588 where nobody changed it. */
+const SEND_BYTES_MAX = 900_000
+/** What a message costs beside its key, value and headers: lengths, offset and time deltas, with room to spare. */
+const MESSAGE_BYTES = 64
+const HEADER_BYTES = 10
+
+/** Cuts the records, in order, so that no topic gets more than the broker takes at once; a larger record goes alone. */
+function* parts(records: readonly OutputRecord[]): Generator<readonly OutputRecord[]> {
+  let start = 0
+  const sizes = new Map<string, number>()
+  for (const [index, record] of records.entries()) {
+    const bytes = bytesOf(record)
+    const size = (sizes.get(record.topic) ?? 0) + bytes
+    sizes.set(record.topic, size)
+    if (size <= SEND_BYTES_MAX || index === start) continue
+    yield records.slice(start, index)
+    start = index
+    sizes.clear()
+    sizes.set(record.topic, bytes)
+  }
+  if (start < records.length) yield records.slice(start)
+}
+
+function bytesOf({ key, value, headers }: OutputRecord): number {
+  let bytes = MESSAGE_BYTES + byteLength(key) + byteLength(value)
+  for (const name in headers) bytes += HEADER_BYTES + name.length + byteLength(headers[name]!)
+  return bytes
+}
+
+function byteLength(of: Buffer | string | null): number {
+  return of === null ? 0 : Buffer.byteLength(of)
 }
 
 interface Message {
