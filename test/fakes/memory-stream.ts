@@ -139,8 +139,9 @@ export function memoryBroker(): MemoryBroker {
           assertStart()
           group.members.add(member)
           rebalance(group)
-          while (!draining && failure === undefined) {
+          for (;;) {
             const woken = wake.promise
+            if (draining || failure !== undefined) break
             for (const key of member.owned) {
               const waiting = logOf(key).slice(group.committed.get(key) ?? 0)
               if (!busy.has(key) && waiting.some((it) => it !== 'gap')) start(key, handler)

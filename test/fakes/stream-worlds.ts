@@ -69,6 +69,18 @@ export const KAFKA: KafkaSettings = {
   decompressed_bytes_max: 67_108_864,
 }
 
+export const STREAM: Omit<StreamSettings, 'group' | 'topics' | 'delivery'> = {
+  name: 'contract',
+  session_timeout_ms: 10_000,
+  heartbeat_interval_ms: 500,
+  fetch_wait_ms: 50,
+  partition_bytes_max: 1_048_576,
+  partitions_concurrently: 2,
+  batch_records_max: 100,
+  transaction_timeout_ms: 10_000,
+  wedge_ms: 30_000,
+}
+
 export type KafkaWorld = Awaited<ReturnType<typeof kafkaWorld>>
 
 export async function kafkaWorld(delivery: StreamSettings['delivery']) {
@@ -99,14 +111,13 @@ export async function kafkaWorld(delivery: StreamSettings['delivery']) {
     eachMessage: async ({ message: { key, value, headers } }) =>
       void seen.push({ key, value, headers: headers as InputRecord['headers'] }),
   })
-  const settings: StreamSettings = {
-    ...{ name: 'contract', group, topics: [input], delivery },
-    ...{ session_timeout_ms: 10_000, heartbeat_interval_ms: 500, fetch_wait_ms: 50, partition_bytes_max: 1_048_576 },
-    ...{ partitions_concurrently: 2, batch_records_max: 100, transaction_timeout_ms: 10_000, wedge_ms: 30_000 },
-  }
-
   return {
-    ...{ input, output, group, client, admin, offsets },
+    input,
+    output,
+    group,
+    client,
+    admin,
+    offsets,
     produce: async (partition: number, values: readonly (string | null)[], more: Partial<InputRecord> = {}) => {
       const { key = null, headers = {} } = more
       const messages = values.map((value) => ({ partition, key, headers: { ...headers }, value: bytes(value) }))
@@ -121,7 +132,7 @@ export async function kafkaWorld(delivery: StreamSettings['delivery']) {
       await aborting.disconnect()
     },
     open: (options: WorldOptions = {}) =>
-      createKafkaStream({ ...settings, ...options }, { client, offsets, emit: silent }),
+      createKafkaStream({ ...STREAM, group, topics: [input], delivery, ...options }, { client, offsets, emit: silent }),
     written: () => seen,
     committed: async (partition: number) => Number(await offsets.committed(group, input, partition)),
     async close() {
