@@ -21,7 +21,7 @@ export function common(a: Uint32Array, b: Uint32Array): number {
   let j = 0
   let count = 0
   while (i < a.length && j < b.length) {
-    if (a[i]! === b[j]!) {
+    if (a[i] === b[j]) {
       count++
       i++
       j++

@@ -1,6 +1,7 @@
 // Features of what words mean: each known word has a small vector learned from which words stand together in titles.
 // Unknown words have none and are left out. Numbers only, in the order of MEANING; cosines, or -2 where there is nothing.
-import { type Tables, hash } from './tables.ts'
+import { hash32 } from '../random.ts'
+import type { Tables } from './tables.ts'
 import type { Alignment } from './match.ts'
 import { rarity } from './overlap.ts'
 import type { Text, Word } from './words.ts'
@@ -20,7 +21,7 @@ export const MEANING = [
 /** Unit vectors of known words, scaled to bytes: row r is bytes[r × size .. (r + 1) × size) / 127 (not exactly unit). */
 export interface Vectors {
   readonly size: number
-  /** hash(stem) → row. */
+  /** hash32(stem) → row. */
   readonly rows: ReadonlyMap<number, number>
   readonly bytes: Int8Array
 }
@@ -39,7 +40,7 @@ function sideOf(text: Text, { size, rows: known, bytes }: Vectors, tables: Table
   const rows = new Int32Array(text.words.length)
   const sum = new Float64Array(size)
   for (let at = 0; at < rows.length; at++) {
-    const row = known.get(hash(text.words[at]!.stem)) ?? -1
+    const row = known.get(hash32(text.words[at]!.stem)) ?? -1
     rows[at] = row
     if (row < 0) continue
     const weight = rarity(text.words[at]!, tables)

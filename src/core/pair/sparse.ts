@@ -1,7 +1,7 @@
 // A (query, product) pair as hashed ids: which words are covered, which are missed and what stands there instead.
 // Their weights are learned (term importance, pairs of words that mean the same or exclude each other).
 import type { Pair } from './features.ts'
-import { hash } from './tables.ts'
+import { hash32 } from '../random.ts'
 
 /** Buckets that ids fall into; a power of two. */
 export const SPARSE_BUCKETS = 131_072
@@ -14,7 +14,7 @@ const SEED = 20_171
 export function sparse({ query, title, ahead, back }: Pair): number[] {
   const ids = new Set<number>()
   const add = (name: string): void => {
-    if (ids.size < SPARSE_MAX) ids.add(hash(name, SEED) & (SPARSE_BUCKETS - 1))
+    if (ids.size < SPARSE_MAX) ids.add(hash32(name, SEED) & (SPARSE_BUCKETS - 1))
   }
   const q = query.text.words
   const t = title.text.words

@@ -1,5 +1,6 @@
 // What a corpus says about a word: how rare it is, how often it begins a title (brands do), how often it is the head.
 // Hashed and quantised to a byte each, so that the whole table is small and its lookup one array read. Never grows.
+import { hash32 } from '../random.ts'
 import type { Text } from './words.ts'
 
 /** Buckets of each table; a power of two. */
@@ -17,17 +18,8 @@ export interface Tables {
   readonly head: Uint8Array
 }
 
-/** FNV-1a, 32 bits, with a final mix (murmur3's): the one hash of this folder. */
-export function hash(text: string, seed = 0): number {
-  let state = 0x811c9dc5 ^ seed
-  for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193)
-  state = Math.imul(state ^ (state >>> 16), 0x85ebca6b)
-  state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35)
-  return (state ^ (state >>> 16)) >>> 0
-}
-
 export function bucket(stem: string): number {
-  return hash(stem) & (TABLE_BUCKETS - 1)
+  return hash32(stem) & (TABLE_BUCKETS - 1)
 }
 
 /** Counts distinct texts (give each title once). */

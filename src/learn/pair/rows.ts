@@ -3,7 +3,8 @@
 import { pairEncoder } from '../../core/pair/encode.ts'
 import { FEATURES } from '../../core/pair/features.ts'
 import { type Vectors, stems } from '../../core/pair/meaning.ts'
-import { type Tables, buildTables, hash } from '../../core/pair/tables.ts'
+import { type Tables, buildTables } from '../../core/pair/tables.ts'
+import { hash32 } from '../../core/random.ts'
 import { words } from '../../core/pair/words.ts'
 import { DEFAULT_VECTORS, learnVectors } from './vectors.ts'
 
@@ -38,7 +39,7 @@ export interface EncodedRows {
 }
 
 export function foldOf(query: string): number {
-  return hash(query.trim().toLowerCase(), 77) % FOLDS
+  return hash32(query.trim().toLowerCase(), 77) % FOLDS
 }
 
 /** Encodes rows in order; `tick` hears the number done now and then. */

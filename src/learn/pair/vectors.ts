@@ -1,7 +1,6 @@
 // Word vectors from which words stand near each other: positive pointwise mutual information, then its largest
 // eigenvectors (Levy, Goldberg, Dagan, TACL 2015) by orthogonal iteration. Deterministic; sees texts, never labels.
-import { normal, random } from '../../core/random.ts'
-import { hash } from '../../core/pair/tables.ts'
+import { hash32, normal, random } from '../../core/random.ts'
 import type { Vectors } from '../../core/pair/meaning.ts'
 
 export interface VectorSettings {
@@ -153,7 +152,7 @@ function quantise(words: readonly string[], basis: Float64Array, lengths: Float6
     const scale = square > 0 ? 127 / Math.sqrt(square) : 0
     for (let d = 0; d < size; d++)
       bytes[row * size + d] = Math.round(basis[row * size + d]! * Math.sqrt(lengths[d]!) * scale)
-    rows.set(hash(word), row)
+    rows.set(hash32(word), row)
   }
   return { size, rows, bytes }
 }

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { readModelFolder, writeModelFolder } from '../../../src/adapters/files/model-folder.ts'
+import { fileDigest, readLines } from '../../../src/adapters/files/rows.ts'
+import { openModel } from '../../../src/adapters/onnx/model.ts'
+import { train } from '../../../src/cli/train-pair.ts'
+import { SluiceError } from '../../../src/core/error.ts'
+import { figures, fitOffsets, fitTemperature, fitThreshold } from '../../../src/learn/pair/calibrate.ts'
+import { parseRelevanceRow, relevanceExamples } from '../../../src/learn/pair/examples.ts'
+import { silent } from '../../../src/ports/events.ts'
+import type { Row } from '../../../src/learn/examples.ts'
+
+const quiet = { update: () => {}, line: () => {}, stop: () => {} }
+const THINGS = ['drill', 'saw', 'hose', 'lamp', 'shirt', 'kettle', 'tent', 'guitar', 'mouse', 'desk', 'rake', 'sofa']
+const COLOURS = ['red', 'blue', 'green', 'black', 'white']
+
+/** Exact: thing and colour; substitute: the thing in another colour; irrelevant: another thing. */
+function madeUp(): Row[] {
+  const rows: Row[] = []
+  for (const [at, thing] of THINGS.entries())
+    for (const colour of COLOURS) {
+      const other = COLOURS[(COLOURS.indexOf(colour) + 1) % COLOURS.length]!
+      const titles = {
+        exact: `${thing} ${colour}`,
+        substitute: `${thing} ${other}`,
+        irrelevant: `${THINGS[(at + 5) % 12]}`,
+      }
+      for (const [label, title] of Object.entries(titles))
+        for (const brand of ['Acme', 'Orbit'])
+          rows.push({
+            file: 'made-up.jsonl',
+            line: rows.length + 1,
+            value: {
+              query: `${colour} ${thing}`,
+              product: { id: `p${rows.length}`, title: `${title} deluxe`, brand },
+              label,
+            },
+          })
+    }
+  return rows
+}
+
+const job = (rows: readonly Row[]) => ({
+  rows,
+  files: [{ file: 'made-up.jsonl', rows: rows.length, sha256: 'f'.repeat(64) }],
+  seed: 1,
+  signal: new AbortController().signal,
+  view: quiet,
+  command: 'sluice train',
+})
+
+describe('training a pair model', () => {
+  it('makes a folder that opens, answers, and is the same to the byte for the same seed', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'sluice-pair-'))
+    try {
+      const first = await train(job(madeUp()))
+      const again = await train(job(madeUp()))
+      assert.deepEqual(again.folder.model, first.folder.model)
+      assert.deepEqual(again.folder.parts, first.folder.parts)
+      await writeModelFolder(join(dir, 'm'), first.folder)
+      const model = await openModel(await readModelFolder(join(dir, 'm')), { workers: 1, emit: silent, task: 'test' })
+      try {
+        const answers = await model.classify(
+          [
+            ['red drill', 'Acme drill red deluxe', ''],
+            ['red drill', 'Acme hose deluxe', ''],
+          ],
+          { shortlist: 3 },
+        )
+        assert.deepEqual(
+          answers.map((answer) => answer?.label),
+          [['exact'], ['irrelevant']],
+        )
+        assert.equal(answers[0]?.shortlist.length, 3)
+      } finally {
+        await model.close()
+      }
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  })
+
+  it('stops when asked to', async () => {
+    const abort = new AbortController()
+    abort.abort(new SluiceError('SL503', 'interrupted'))
+    await assert.rejects(train({ ...job(madeUp()), signal: abort.signal }), { code: 'SL503' })
+  })
+})
+
+describe('relevance rows', () => {
+  it('are refused with the file and line where too many cannot be used', () => {
+    const rows = [...madeUp(), ...[1, 2, 3, 4, 5].map((line) => ({ file: 'bad.jsonl', line, value: { query: 'x' } }))]
+    assert.throws(
+      () => relevanceExamples(rows),
+      (error: SluiceError) => error.code === 'SL502' && error.message.includes('bad.jsonl:1'),
+    )
+  })
+
+  it('are refused where there is one label, or too few queries to hold some back', () => {
+    const one = madeUp().filter(({ value }) => (value as { label: string }).label === 'exact')
+    assert.throws(() => relevanceExamples(one), { code: 'SL502', message: /1 label/ })
+    const few = madeUp().slice(0, 6)
+    assert.throws(() => relevanceExamples(few), { code: 'SL502', message: /too few different queries/ })
+  })
+
+  it('say what is wrong with them', () => {
+    const good = { query: 'a', product: { title: 'b' }, label: 'exact' }
+    assert.deepEqual(parseRelevanceRow(good), { texts: ['a', 'b', ''], label: ['exact'] })
+    for (const value of [7, null, {}, { ...good, query: ' ' }, { ...good, product: 1 }, { ...good, product: {} }])
+      assert.ok('bad' in parseRelevanceRow(value))
+    for (const label of [undefined, '', 3, ['a', 'b']]) assert.ok('bad' in parseRelevanceRow({ ...good, label }))
+  })
+})
+
+describe('decisions against the prior', () => {
+  const rows = 900
+  /** A rare third class whose probability never is the largest, but rises where it is true. */
+  const labels = Int32Array.from({ length: rows }, (_, row) => (row % 10 === 0 ? 2 : row % 2))
+  const scores = Float32Array.from({ length: rows * 3 }, (_, at) => {
+    const label = labels[Math.floor(at / 3)]!
+    const c = at % 3
+    return c === 2 ? (label === 2 ? -0.9 : -3) : label === c ? 0.4 : 0
+  })
+  const scored = { scores, labels, sources: new Int32Array(rows), classes: 3 }
+  const all = Int32Array.from({ length: rows }, (_, row) => row)
+
+  it('let a rare class be answered', () => {
+    const plain = figures(scores, labels, all, [0, 0, 0])
+    assert.equal(plain.recall[2], 0)
+    const decided = figures(scores, labels, all, fitOffsets(scored, scores, all))
+    assert.equal(decided.recall[2], 1)
+    assert.ok(decided.macroF1 > plain.macroF1)
+    assert.ok(decided.accuracy >= plain.accuracy - 0.012)
+  })
+
+  it('find the temperature that the scores were heated by', () => {
+    const sure = Float32Array.from({ length: rows * 2 }, (_, at) => {
+      const row = at >> 1
+      return at % 2 === (row % 4 === 0 ? 1 - (row & 1) : row & 1) ? Math.log(3) * 2 : 0
+    })
+    const own = Int32Array.from({ length: rows }, (_, row) => row & 1)
+    const heat = fitTemperature({ scores: sure, labels: own, sources: new Int32Array(rows), classes: 2 }, all)
+    assert.ok(Math.abs(heat - 2) < 0.05, String(heat))
+  })
+
+  it('propose the loosest threshold that keeps the precision', () => {
+    const decided = Array.from({ length: 1000 }, (_, at) => ({ probability: at / 1000, right: at >= 500 }))
+    const threshold = fitThreshold(decided, 0.9)
+    assert.ok(threshold > 0.43 && threshold < 0.46, String(threshold))
+    assert.equal(
+      fitThreshold(
+        decided.map(({ probability }) => ({ probability, right: false })),
+        0.9,
+      ),
+      0.99,
+    )
+  })
+})
+
+const SHARED = new URL('../../../../shared/data/', import.meta.url).pathname
+const file = join(SHARED, 'crowdflower.jsonl.gz')
+
+describe('on public data', () => {
+  const skip = existsSync(file) ? false : `${file} is not here`
+  it('learns more than the most frequent class from crowdflower', { skip }, async () => {
+    const rows: Row[] = []
+    for await (const { number, value } of readLines(file)) rows.push({ file: 'crowdflower', line: number, value })
+    const sha256 = await fileDigest(file)
+    const { figures: got } = await train({ ...job(rows), files: [{ file: 'crowdflower', rows: rows.length, sha256 }] })
+    const { decided } = (got['outOfFold'] as Record<string, { decided: { accuracy: number; macroF1: number } }>)[
+      'crowdflower'
+    ]!
+    assert.ok(decided.accuracy > 0.66, String(decided.accuracy))
+    assert.ok(decided.macroF1 > 0.55, String(decided.macroF1))
+  })
+})
