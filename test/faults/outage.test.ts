@@ -1,0 +1,113 @@
+// Promise: while the LLM answers 500, for a minute, nothing is lost, nobody hammers at it, the stream flows on and a
+// process can still be stopped; when it is back, what waited in Kafka drains. SLUICE_TEST_OUTAGE_S makes it shorter.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { startStandIn } from '../../scripts/llm-stand-in.ts'
+import type { StandIn } from '../../scripts/llm-stand-in.ts'
+import { BREAKER_DEFAULTS } from '../../src/adapters/breaker/breaker.ts'
+import { audit, lag } from '../support/audit.ts'
+import { createDeployment, ROOT } from '../support/deployment.ts'
+import type { TestDeployment } from '../support/deployment.ts'
+import { products } from '../support/products.ts'
+import { startSluice } from '../support/sluice.ts'
+import type { LogEvent } from '../support/sluice.ts'
+import { eventually, noStack, openBroker, sleep } from '../support/stack.ts'
+import type { Broker } from '../support/stack.ts'
+
+const OUTAGE_MS = Number(process.env['SLUICE_TEST_OUTAGE_S'] ?? 60) * 1_000
+const RESET_MS = 5_000
+const CALLS_CONCURRENTLY = 4
+const BEFORE = 400
+const DURING = 600
+
+describe(`the LLM answers 500 for ${OUTAGE_MS / 1_000} s`, { skip: noStack }, () => {
+  let broker: Broker
+  let standIn: StandIn
+  let deployment: TestDeployment
+
+  before(async () => {
+    broker = await openBroker()
+    const examplesDir = join(ROOT, 'examples')
+    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [50, 100], errorRate: 0, examplesDir })
+    deployment = await createDeployment('outage', {
+      tasks: ['taxonomy'],
+      withoutModel: true,
+      settings: {
+        llm: {
+          base_url: standIn.url,
+          api_key: 'none',
+          model: 'sluice-stand-in',
+          calls_concurrently: CALLS_CONCURRENTLY,
+          breaker_reset_ms: RESET_MS,
+        },
+      },
+    })
+    await deployment.apply()
+  })
+  after(async () => {
+    await standIn?.stop()
+    await deployment?.remove()
+    await broker?.close()
+  })
+
+  /** Waits, while at most one probe a reset interval may come in, beside what was on its way already. */
+  async function probesFor(duration_ms: number): Promise<void> {
+    const before = standIn.counters().calls
+    await sleep(duration_ms)
+    const probes = standIn.counters().calls - before
+    const limit = Math.ceil(duration_ms / RESET_MS) + CALLS_CONCURRENTLY
+    assert.ok(probes <= limit, `${probes} calls in ${duration_ms} ms of an open breaker`)
+  }
+
+  test('nothing is lost, probes are few, the stream flows on, and the backlog drains', async (t) => {
+    const start = (role: string) => startSluice(['run', role, '--config', deployment.config])
+    const unclassified = () => lag(broker, deployment.classifyGroup('taxonomy'), [deployment.topic('products')])
+    const unasked = () => lag(broker, deployment.fallbackGroup, [deployment.topic('fallback')])
+    const classify = start('classify')
+    let fallback = start('fallback')
+    await deployment.produce('products', products(BEFORE))
+    await fallback.until('answers before the outage', ({ event }) => event === 'batch.committed')
+
+    const callsBefore = standIn.counters().calls
+    standIn.control({ mode: '500' })
+    const ends = performance.now() + OUTAGE_MS
+    await deployment.produce('products', products(DURING, BEFORE))
+    await eventually('the stream flows on', 20_000, async () => (await unclassified()) === 0 || undefined)
+    await fallback.until('the breaker opens', opened)
+    const toOpen = standIn.counters().calls - callsBefore
+    // It opens when half of the calls in its window have failed, and knows of those that went well before.
+    assert.ok(
+      toOpen <= callsBefore + BREAKER_DEFAULTS.volume_min + 2 * CALLS_CONCURRENTLY,
+      `${toOpen} calls to open it`,
+    )
+
+    await probesFor((ends - performance.now()) / 2)
+    const asked = performance.now()
+    fallback.signal('SIGTERM')
+    assert.equal(await fallback.ended, 0, fallback.text())
+    t.diagnostic(`drained in mid-outage in ${Math.round(performance.now() - asked)} ms`)
+    fallback = start('fallback')
+    await fallback.until('the breaker of the next process opens', opened)
+    await probesFor(ends - performance.now())
+    const calls = standIn.counters().calls - callsBefore
+    t.diagnostic(`${calls} calls in the outage, ${toOpen} of them to open the breaker; ${await unasked()} items wait`)
+    assert.ok((await unasked()) > 0, 'a backlog waits')
+    assert.equal(fallback.count('batch.committed'), 0, 'nothing is made up in an outage')
+
+    const back = performance.now()
+    standIn.control({ mode: 'ok' })
+    await eventually('the backlog drains', 60_000, async () => (await unasked()) === 0 || undefined)
+    t.diagnostic(`drained ${Math.round(performance.now() - back)} ms after the LLM was back`)
+    for (const process of [classify, fallback]) {
+      process.signal('SIGTERM')
+      assert.equal(await process.ended, 0, process.text())
+    }
+    const { count } = await audit(broker, deployment, [{ task: 'taxonomy', topic: 'products' }], { finished: 'all' })
+    t.diagnostic(JSON.stringify(count))
+    assert.equal(count.fallback, BEFORE + DURING)
+    assert.equal(count.result + count.review, BEFORE + DURING)
+  })
+})
+
+const opened = ({ event, state }: LogEvent): boolean => event === 'breaker.changed' && state === 'open'
