@@ -3,14 +3,16 @@
 interface Running {
   run(): Promise<void>
   drain(): Promise<void>
+  degraded?(): readonly string[]
 }
 
-export function allOf(parts: readonly Running[]): Running {
+export function allOf(parts: readonly Running[]): Required<Running> {
   const drain = async (): Promise<void> => {
     await Promise.all(parts.map((part) => part.drain()))
   }
   return {
     drain,
+    degraded: () => parts.flatMap((part) => part.degraded?.() ?? []),
     async run() {
       let failure: { readonly error: unknown } | undefined
       const runs = parts.map((part) =>

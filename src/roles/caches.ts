@@ -17,6 +17,8 @@ export interface Caches {
   readonly asserted: Cache
   /** Answers of local models: in this process only, computing them again costs less than asking Redis. */
   readonly estimated: Cache
+  /** False while Redis is there by configuration and does not answer. */
+  healthy(): boolean
   close(): Promise<void>
 }
 
@@ -30,6 +32,7 @@ export async function openCaches({ cache, redis: settings }: Config, emit: Emit)
   return {
     asserted,
     estimated,
+    healthy: () => redis?.healthy() ?? true,
     close: async () => {
       await Promise.all([asserted.close(), estimated.close()])
     },

@@ -54,5 +54,6 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
   return {
     run: () => stream.run(handleByTask(new Map(handlers))).finally(() => breaker.close()),
     drain: () => stream.drain(),
+    degraded: () => (breaker.state === 'closed' ? [] : [`the LLM does not answer (breaker ${breaker.state})`]),
   }
 }

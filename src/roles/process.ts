@@ -37,6 +37,7 @@ export async function openProcess(
   const emit = createEvents({ log, metrics, clock: systemClock })
   const role = roles.join('+')
   let state: State = 'starting'
+  let degraded: () => readonly string[] = () => []
   const move = (signal: Signal): void => {
     const next = transition(state, signal)
     if (next === undefined) return
@@ -45,7 +46,7 @@ export async function openProcess(
   }
   const is =
     (...states: State[]) =>
-    () => ({ ok: states.includes(state), detail: state })
+    () => ({ ok: states.includes(state), detail: [state, ...degraded()].join('; degraded: ') })
   const [live, ready, started] = [is('starting', 'running', 'draining'), is('running'), is('running', 'draining')]
   const http = await serveHttp({ ...config.http, live, ready, started, metrics })
   let runtime: Runtime | undefined
@@ -59,6 +60,7 @@ export async function openProcess(
   try {
     const opened = (runtime = await openRuntime(deployment, emit))
     const whole = allOf(await Promise.all(roles.map((name) => ROLES[name]!(opened, tasks))))
+    degraded = () => [...whole.degraded(), ...(opened.cacheHealthy() ? [] : ['Redis does not answer'])]
     return {
       url: http.url,
       async run() {

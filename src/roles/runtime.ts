@@ -15,6 +15,8 @@ export interface Role {
   /** Resolves when drained; rejects with a SluiceError when it cannot go on. */
   run(): Promise<void>
   drain(): Promise<void>
+  /** What is missing while the role works all the same: shown by /readyz. */
+  degraded?(): readonly string[]
 }
 
 export type Runtime = Awaited<ReturnType<typeof openRuntime>>
@@ -41,6 +43,7 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
     codec,
     asserted: caches.asserted,
     estimated: caches.estimated,
+    cacheHealthy: caches.healthy,
     topicName,
     outcomeTopics: {
       results: topicName('results'),
