@@ -9,7 +9,7 @@ export const REASONS = {
   tombstone: 'the record has no value',
   'too-large': 'the value is longer than limits.record_bytes_max',
   'wire-format': 'the value is not in Confluent wire format (magic byte and schema id)',
-  'unknown-schema': 'the registry does not know the schema id',
+  'unknown-schema': 'the registry does not know the schema id, or its schema cannot be read here',
   'bad-value': 'the value does not decode with its schema',
   'no-items': 'the record holds no item',
   'too-many-items': 'the record holds more items than limits.items_per_record_max',

@@ -28,8 +28,14 @@ const refuse = (reason: Reason, detail: string): Decoded => ({ ok: false, reason
 /** Throws SL301 when the registry does not answer, SL302 when a schema of ours is not registered. */
 export async function createCodec(settings: CodecSettings, formats: readonly TopicFormat[]): Promise<Codec> {
   const byTopic = new Map(formats.map((format) => [format.topic, format]))
-  const registry = new SchemaRegistry({ host: settings.url, retry: { retries: 0 } })
-  const bounded = <T>(work: Promise<T>): Promise<T> => withTimeout(work, settings.timeout_ms, settings.url)
+  const connect = () => new SchemaRegistry({ host: settings.url, retry: { retries: 0 } })
+  let registry = connect()
+  /** Its client shares requests in flight for ever, one that hangs as well: after a failure it starts afresh. */
+  const bounded = <T>(work: Promise<T>): Promise<T> =>
+    withTimeout(work, settings.timeout_ms, settings.url).catch((error: unknown) => {
+      if (error instanceof SluiceError) registry = connect()
+      throw error
+    })
   const readers = new LRUCache<number, Promise<Reader | undefined>>({ max: 1000 })
   const unknownIds = new LRUCache<number, true>({ max: 10_000, ttl: 60_000 })
   const encoders = new Map<string, Encode>()
@@ -143,11 +149,12 @@ function encoderOf(type: Type, id: number): Encode {
 }
 
 /**
- * True when the registry answered that there is no such thing. Its client reports a refused connection as status 400, so
- * only statuses that a registry gives on purpose count.
+ * True when the registry answered: there is no such thing, or (no status) a schema that cannot be read here. Its client
+ * reports a refused connection as status 400, so only statuses that a registry gives on purpose count.
  */
 function isAnswer(error: unknown): boolean {
-  return [404, 409, 422].includes((error as { status?: number }).status ?? 0)
+  const { status } = error as { status?: number }
+  return !(error instanceof SluiceError) && (status === undefined || [404, 409, 422].includes(status))
 }
 
 async function withTimeout<T>(work: Promise<T>, timeout_ms: number, url: string): Promise<T> {

@@ -4,8 +4,12 @@
 import type { Type } from 'avsc'
 
 const DEPTH_MAX = 64
-/** Elements that take no bytes (null, empty records) cannot be checked against the bytes left. */
+/** Elements that take no bytes (null, empty records) cannot be checked against the bytes left; so many in one value. */
 const EMPTY_ELEMENTS_MAX = 10_000
+
+interface Budget {
+  empties: number
+}
 
 export class UnsafeAvro extends Error {
   override readonly name = 'UnsafeAvro'
@@ -34,11 +38,11 @@ export function needsScan(type: Type, seen = new Set<Type>()): boolean {
 
 /** Throws UnsafeAvro where the bytes claim more than they hold, nest deeper than 64 or go on after the value. */
 export function scan(type: Type, bytes: Buffer, start: number): void {
-  const end = skip(type as Shape, bytes, start, 0)
+  const end = skip(type as Shape, bytes, start, 0, { empties: EMPTY_ELEMENTS_MAX })
   if (end !== bytes.length) throw new UnsafeAvro(`${bytes.length - end} bytes after the value`)
 }
 
-function skip(type: Shape, bytes: Buffer, at: number, depth: number): number {
+function skip(type: Shape, bytes: Buffer, at: number, depth: number, budget: Budget): number {
   if (depth > DEPTH_MAX) throw new UnsafeAvro(`nested deeper than ${DEPTH_MAX}`)
   switch (type.typeName) {
     case 'null':
@@ -63,31 +67,30 @@ function skip(type: Shape, bytes: Buffer, at: number, depth: number): number {
       return within(bytes, at + (type.size ?? 0))
     case 'record':
     case 'error':
-      return (type.fields ?? []).reduce((position, field) => skip(field.type, bytes, position, depth + 1), at)
+      return (type.fields ?? []).reduce((position, field) => skip(field.type, bytes, position, depth + 1, budget), at)
     case 'union:wrapped':
     case 'union:unwrapped': {
       const { value, end } = readLong(bytes, at)
       const branch = type.types?.[value]
       if (!branch) throw new UnsafeAvro(`union branch ${value} out of range`)
-      return skip(branch, bytes, end, depth + 1)
+      return skip(branch, bytes, end, depth + 1, budget)
     }
     case 'array':
-      return skipBlocks(bytes, at, (position) => skip(type.itemsType!, bytes, position, depth + 1))
+      return skipBlocks(bytes, at, budget, (position) => skip(type.itemsType!, bytes, position, depth + 1, budget))
     case 'map':
-      return skipBlocks(bytes, at, (position) => {
+      return skipBlocks(bytes, at, budget, (position) => {
         const key = readLong(bytes, position)
         if (key.value < 0) throw new UnsafeAvro('negative length')
-        return skip(type.valuesType!, bytes, within(bytes, key.end + key.value), depth + 1)
+        return skip(type.valuesType!, bytes, within(bytes, key.end + key.value), depth + 1, budget)
       })
     default:
-      if (type.underlyingType) return skip(type.underlyingType, bytes, at, depth + 1)
+      if (type.underlyingType) return skip(type.underlyingType, bytes, at, depth + 1, budget)
       throw new UnsafeAvro(`type ${type.typeName} is not supported`)
   }
 }
 
-function skipBlocks(bytes: Buffer, start: number, element: (at: number) => number): number {
+function skipBlocks(bytes: Buffer, start: number, budget: Budget, element: (at: number) => number): number {
   let at = start
-  let empties = 0
   for (;;) {
     const count = readLong(bytes, at)
     at = count.end
@@ -102,7 +105,7 @@ function skipBlocks(bytes: Buffer, start: number, element: (at: number) => numbe
     }
     for (; left > 0; left--) {
       const next = element(at)
-      if (next === at && ++empties > EMPTY_ELEMENTS_MAX) throw new UnsafeAvro('too many empty elements')
+      if (next === at && --budget.empties < 0) throw new UnsafeAvro('too many empty elements')
       at = next
     }
   }
