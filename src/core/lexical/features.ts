@@ -1,4 +1,4 @@
-// What a lexical model sees of a text: hashed word 1–2-grams and character 3–5-grams within words.
+// What a lexical model sees of a text: hashed word 1–2-grams, which word comes first, character 3–5-grams within words.
 // Pure and fast: no string is cut or allocated per gram; hashes are rolled over code units.
 // A change in what is hashed changes FEATURES_VERSION: weights are only valid for the features they were trained on.
 
@@ -36,6 +36,7 @@ export type Extract = (segments: readonly string[]) => FeatureBag
 
 const WORD = 0x9e37_79b1
 const PAIR = 0x85eb_ca77
+const FIRST = 0x27d4_eb2f
 const GRAM = 0xc2b2_ae3d
 const FNV_PRIME = 0x0100_0193
 const BOUNDARY = 0x20
@@ -112,7 +113,8 @@ export function extractor(settings: FeatureSettings): Extract {
         const from = i
         while (i < text.length && WORD_UNIT[text.charCodeAt(i)] === 1) i++
         const whole = word(text, from, i, salt)
-        if (previous !== 0) add(Math.imul(previous ^ PAIR, FNV_PRIME) ^ whole)
+        // In many languages the head noun comes first; elsewhere the brand does.
+        add(Math.imul((previous === 0 ? FIRST : previous) ^ PAIR, FNV_PRIME) ^ whole)
         previous = whole
       }
     }
