@@ -134,7 +134,7 @@ describe('decisions against the prior', () => {
     const decided = figures(scores, labels, all, fitOffsets(scored, scores, all))
     assert.equal(decided.recall[2], 1)
     assert.ok(decided.macroF1 > plain.macroF1)
-    assert.ok(decided.accuracy >= plain.accuracy - 0.014)
+    assert.ok(decided.accuracy >= plain.accuracy - 0.013)
   })
 
   it('find the temperature that the scores were heated by', () => {
