@@ -23,6 +23,12 @@ export interface OutcomeWriter {
 
 const NONE = 'none'
 
+/** What a dead letter keeps of its record: with both and its headers it stays under max.message.bytes of the topic. */
+const VALUE_BYTES_MAX = 1_500_000
+const KEY_BYTES_MAX = 100_000
+/** W3C trace context, version 00, takes 55; later versions may be longer. */
+const TRACE_CHARS_MAX = 256
+
 export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Codec): OutcomeWriter {
   const topicOf = { result: topics.results, fallback: topics.fallback, review: topics.reviews } as const
   const headers = headersFor(task.name)
@@ -43,7 +49,7 @@ export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Co
         if (outcome.kind === 'dead-letter') return deadLetter(outcome, raw.get(outcome.source.offset), topics, headers)
         const { item, kind } = outcome
         const answer = kind === 'result' ? outcome.answer : undefined
-        const trace = raw.get(item.source.offset)?.headers['traceparent']
+        const trace = traceOf(raw.get(item.source.offset))
         return {
           topic: topicOf[kind],
           key: kind === 'result' ? item.entity : kind === 'fallback' ? item.textHash : item.id,
@@ -91,17 +97,25 @@ function deadLetter(
 ): OutputRecord {
   const { source, index, reason, detail } = letter
   const where = `${source.topic}/${source.partition}/${source.offset}`
+  const [key, value] = [raw?.key ?? null, raw?.value ?? null]
   return {
     topic: topics.deadLetters,
-    key: raw?.key ?? where,
-    value: raw?.value ?? null,
+    key: key !== null && key.length <= KEY_BYTES_MAX ? key : where,
+    value: value !== null && value.length > VALUE_BYTES_MAX ? value.subarray(0, VALUE_BYTES_MAX) : value,
     headers: {
-      ...headers('dead-letter', itemId(source, index), NONE, NONE, raw?.headers['traceparent']),
+      ...headers('dead-letter', itemId(source, index), NONE, NONE, traceOf(raw)),
       'sluice-reason': reason,
       'sluice-detail': detail,
       'sluice-source': where,
+      ...(value !== null && value.length > VALUE_BYTES_MAX ? { 'sluice-cut': String(value.length) } : {}),
     },
   }
+}
+
+/** A header longer than any trace context is not carried through to every item of its record. */
+function traceOf(raw: InputRecord | undefined): Buffer | string | undefined {
+  const trace = raw?.headers['traceparent']
+  return trace !== undefined && trace.length <= TRACE_CHARS_MAX ? trace : undefined
 }
 
 function valueOf(task: Task, outcome: Exclude<Outcome, DeadLetter>): object {

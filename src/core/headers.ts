@@ -1,0 +1,32 @@
+// The headers of the records that Sluice writes, readable by any client without Avro. A closed list, with what each means.
+// docs/asyncapi.yaml is generated from it; a test checks that the engine writes these and no others.
+
+/** On every record of results, fallback, reviews, dead-letters and labels. */
+export const COMMON_HEADERS = {
+  'sluice-item': 'topic/partition/offset/index of the item; unique within a task, the same in every replay',
+  'sluice-task': 'the task that asked',
+  'sluice-tier': 'who answered: exact, similar, local, llm or human; none where nobody did',
+  'sluice-digest': 'names what produced the answer: model, label set, thresholds, prompt; none where nobody answered',
+  ce_specversion: 'CloudEvents, Kafka binding, binary content mode: 1.0',
+  ce_type: 'CloudEvents type: dev.sluice. and what the record is',
+  ce_source: 'CloudEvents source: /sluice/ and the task',
+  ce_id: 'CloudEvents id: the item',
+} as const
+
+/** Besides, on every record that is an outcome (not on labels). */
+export const OUTCOME_HEADERS = {
+  'sluice-outcome': 'result, fallback, review or dead-letter: exactly one for each item and stage',
+} as const
+
+/** Besides, on dead letters. */
+export const DEAD_LETTER_HEADERS = {
+  'sluice-reason': 'why it was refused: a reason of docs/errors.md',
+  'sluice-detail': 'what and where, never the text itself',
+  'sluice-source': 'topic/partition/offset of the input record',
+} as const
+
+/** Only where the input record had it, or where something was cut. */
+export const OPTIONAL_HEADERS = {
+  traceparent: 'W3C trace context of the input record, carried through',
+  'sluice-cut': 'length in bytes of a value that was too long to keep whole',
+} as const
