@@ -12,7 +12,8 @@ const port = z.union([
   z
     .string()
     .regex(/^\d{1,5}$/)
-    .transform(Number),
+    .transform(Number)
+    .pipe(z.int().max(65_535)),
 ])
 const group = <Shape extends z.core.$ZodLooseShape>(shape: Shape, says: string) =>
   z
@@ -29,7 +30,7 @@ const price = z.strictObject({
 export const configSchema = z.strictObject({
   kafka: group(
     {
-      brokers: text('127.0.0.1:9092', 'host:port, several separated by commas'),
+      brokers: z.string().min(1).default('127.0.0.1:9092').describe('host:port, several separated by commas'),
       client_id: text('sluice', 'how this process names itself to the broker'),
       group_prefix: text('sluice', 'consumer groups are <group_prefix>.<role>.<task>'),
       topic_prefix: text('', 'put before the name of every topic'),
@@ -81,6 +82,7 @@ export const configSchema = z.strictObject({
       enabled: z
         .array(z.string())
         .nonempty()
+        .refine((names) => new Set(names).size === names.length, 'a task is named twice')
         .default(['taxonomy', 'relevance'])
         .describe('folders of the tasks that run'),
     },

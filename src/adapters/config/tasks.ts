@@ -23,7 +23,10 @@ export const taskSchema = z.strictObject({
   topic: z.string().describe('alias of the input topic: the name of its file under topics/'),
   each: z.string().optional().describe('field that holds an array: one item per element'),
   entity: template.describe('what the item is called, e.g. "{id}"'),
-  segments: z.record(z.string(), template).describe("the item's texts by name, in the order of the model's manifest"),
+  segments: z
+    .record(z.string(), template)
+    .refine((segments) => Object.keys(segments).length > 0, 'at least one segment is needed')
+    .describe("the item's texts by name, in the order of the model's manifest"),
   labels: z.string().default('labels.json').describe('file with the label set'),
   describe: z.record(z.string(), z.string()).default({}).describe('what a label means, by "l1 > l2": for the LLM'),
   gate: z
@@ -32,6 +35,7 @@ export const taskSchema = z.strictObject({
     .describe("one threshold per level; default: those of the model's manifest"),
   tiers: z
     .array(z.enum(['exact', 'local']))
+    .refine((tiers) => new Set(tiers).size === tiers.length, 'a tier is named twice')
     .default(['exact', 'local'])
     .describe('which tiers are asked, in order'),
   model: z.string().default('champion').describe('folder of the model; without it everything goes to the fallback'),

@@ -38,10 +38,18 @@ export function parseYaml<Schema extends z.ZodType>(
       `${file}:${lines.linePos(offset).line}: environment variable ${name} is not set and has no default`,
     )
   })
-  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 20 }) ?? {})
+  const parsed = schema.safeParse(valueOf(document, file, code) ?? {})
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, document, lines, schema))
   throw new SluiceError(code, problems.map((problem) => `${file}:${problem}`).join('\n  '))
+}
+
+function valueOf(document: Document, file: string, code: ErrorCode): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 20 })
+  } catch (error) {
+    throw new SluiceError(code, `${file}: an alias names nothing, or aliases grow too large`, { cause: error })
+  }
 }
 
 /** ${NAME} and ${NAME:-default} inside string values; `$${` is a literal `${`. */
