@@ -28,6 +28,7 @@ describe('a classify process is killed three times in mid-stream', { skip: noSta
     broker = await openBroker()
     deployment = await createDeployment('kill', {
       tasks: ['taxonomy'],
+      gates: { taxonomy: [0.5, 0.4, 0.3] }, // about half of the items end as results, half go to the fallback
       settings: { kafka: { batch_records_max: 200 } },
     })
     await deployment.apply()

@@ -47,7 +47,7 @@ describe('two classify processes freeze past the session timeout and wake up', {
 
     const heir = startSluice(run)
     await eventually('the third process has done the rest', 45_000, async () => (await left()) === 0 || undefined)
-    assert.ok(heir.count('batch.committed', 'records') > 0)
+    assert.ok(heir.count('batch.committed') > 0)
     for (const zombie of zombies) zombie.signal('SIGCONT')
     await Promise.all(
       zombies.map((zombie) => zombie.until('the broken transaction', ({ event }) => event === 'transaction.failed')),

@@ -24,6 +24,8 @@ export interface DeploymentOptions {
   readonly topics?: Readonly<Record<string, Settings>>
   /** Files under tasks/ beside the copies of models/: path → content. */
   readonly files?: Readonly<Record<string, string>>
+  /** Thresholds by task: looser ones than the model's own make more answers local. */
+  readonly gates?: Readonly<Record<string, readonly number[]>>
   /** Tasks without their model: every item goes to the fallback. */
   readonly withoutModel?: boolean
 }
@@ -119,9 +121,16 @@ async function writeTasks(folder: string, options: DeploymentOptions): Promise<v
       if (error.code !== 'ENOENT') throw error // a task of the test's own
     })
     if (options.withoutModel) await rm(join(folder, task, 'champion'), { recursive: true, force: true })
+    const thresholds = options.gates?.[task]
+    if (thresholds) await setGate(join(folder, task, 'task.yaml'), thresholds)
   }
   for (const [path, content] of Object.entries(options.files ?? {})) {
     await mkdir(join(folder, path, '..'), { recursive: true })
     await writeFile(join(folder, path), content)
   }
+}
+
+async function setGate(file: string, thresholds: readonly number[]): Promise<void> {
+  const task = parse(await readFile(file, 'utf8')) as Settings
+  await writeFile(file, JSON.stringify({ ...task, gate: { thresholds } }))
 }

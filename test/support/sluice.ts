@@ -21,8 +21,8 @@ export interface Sluice {
   readonly text: () => string
   /** The first event that matches, past or to come. Rejects when the process ends or the time is over before. */
   until(what: string, matches: (event: LogEvent) => boolean, within_ms?: number): Promise<LogEvent>
-  /** Sum of a field over the events of that name; 1 an event without a field. */
-  count(name: string, field?: string): number
+  /** Log lines of that event so far. A flood of one event is cut (adapters/events.ts): no measure of what was done. */
+  count(name: string): number
   signal(name: NodeJS.Signals): void
   /** Exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
@@ -94,8 +94,7 @@ export function startSluice(args: readonly string[], { env = {}, preload = [] }:
         look()
       })
     },
-    count: (name, field) =>
-      events.reduce((sum, event) => (event.event === name ? sum + (field ? Number(event[field]) : 1) : sum), 0),
+    count: (name) => events.filter(({ event }) => event === name).length,
     signal: (name) => void child.kill(name),
     ended,
   }
