@@ -9,27 +9,34 @@ export function readFallback(
   value: unknown,
   hash: (segments: readonly string[]) => string | undefined,
 ): { item: Item; shortlist: readonly Ranked[] } | undefined {
-  const record = value as {
-    item?: unknown
-    task?: unknown
-    entity?: unknown
-    segments?: { name?: unknown; text?: unknown }[]
-    shortlist?: Ranked[]
-    source?: { topic?: unknown; partition?: unknown; offset?: unknown; timestamp?: unknown }
-  }
-  const { item: id, entity, segments, shortlist, source } = record
-  if (record.task !== task.name || typeof id !== 'string' || typeof entity !== 'string') return undefined
-  if (!Array.isArray(segments) || !Array.isArray(shortlist) || !source || typeof source.topic !== 'string')
-    return undefined
-  const texts = task.segments.map(({ name }) => segments.find((segment) => segment.name === name)?.text)
+  const { item: id, task: name, entity, segments, shortlist, source: from } = fieldsOf(value)
+  if (name !== task.name || typeof id !== 'string' || typeof entity !== 'string') return undefined
+  const source = readSource(fieldsOf(from))
+  if (!source || !Array.isArray(segments) || !Array.isArray(shortlist) || !shortlist.every(isRanked)) return undefined
+  const named = new Map(segments.map(fieldsOf).map((segment) => [segment['name'], segment['text']]))
+  const texts = task.segments.map((segment) => named.get(segment.name))
   if (!texts.every((text): text is string => typeof text === 'string')) return undefined
   const textHash = hash(texts)
   if (textHash === undefined) return undefined
-  const at: Source = {
-    topic: source.topic,
-    partition: Number(source.partition),
-    offset: String(source.offset),
-    timestamp_ms: Number(source.timestamp),
-  }
-  return { item: { id, task: task.name, entity, segments: texts, textHash, source: at }, shortlist }
+  return { item: { id, task: task.name, entity, segments: texts, textHash, source }, shortlist }
+}
+
+function readSource({ topic, partition, offset, timestamp }: Fields): Source | undefined {
+  if (typeof topic !== 'string' || !isWhole(partition) || !isWhole(offset) || !isWhole(timestamp)) return undefined
+  return { topic, partition, offset: String(offset), timestamp_ms: timestamp }
+}
+
+function isRanked(value: unknown): value is Ranked {
+  const { label, probability } = fieldsOf(value)
+  return Array.isArray(label) && label.every((it) => typeof it === 'string') && Number.isFinite(probability)
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {}
 }
