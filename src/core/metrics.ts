@@ -27,7 +27,10 @@ export interface Metrics {
   readonly items: number
   /** `l1`, `l2`, …: share of items whose path is right down to that level. */
   readonly accuracy: Readonly<Record<string, number>>
-  /** Mean F1 over the whole paths that occur as gold or as answer. */
+  /**
+   * Mean F1 over the whole paths that occur as gold. A class that is answered but never gold costs its rows' own
+   * classes their recall; it is no class of the data.
+   */
   readonly macroF1: number
   readonly perClass: Readonly<Record<string, ClassMetrics>>
   /** Share of items whose gold path is among the best three, five. */
@@ -72,7 +75,9 @@ export function measure(judged: readonly Judged[], levels: number, thresholds: r
     if (whole) coveredRight++
   })
   const perClass = classMetrics(judged)
-  const f1 = Object.values(perClass).map((one) => one.f1)
+  const f1 = Object.values(perClass)
+    .filter(({ support }) => support > 0)
+    .map((one) => one.f1)
   return {
     items: judged.length,
     accuracy: Object.fromEntries(right.map((count, level) => [`l${level + 1}`, share(count, judged.length)])),

@@ -35,7 +35,11 @@ describe('metrics', () => {
   it('give precision, recall and F1 for each whole path', () => {
     assert.deepEqual(metrics.perClass['a > x'], { precision: 0.5, recall: 0.5, f1: 0.5, support: 2 })
     assert.deepEqual(metrics.perClass['b > x'], { precision: 0, recall: 0, f1: 0, support: 2 })
-    assert.equal(metrics.macroF1, 0.5 / 3)
+  })
+
+  it('average F1 over the classes of the data: one that is only answered is none of them', () => {
+    assert.equal(metrics.perClass['a > y']?.support, 0)
+    assert.equal(metrics.macroF1, 0.5 / 2)
   })
 
   it('look for the gold path in the short list', () => assert.equal(metrics.top3, 0.5))
