@@ -5,14 +5,15 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { startStandIn } from '../../scripts/llm-stand-in.ts'
 import type { StandIn } from '../../scripts/llm-stand-in.ts'
-import { audit, lag } from '../support/audit.ts'
+import { audit, finished, lag } from '../support/audit.ts'
 import { createDeployment, ROOT } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
 import { startSluice } from '../support/sluice.ts'
-import { eventually, noStack, openBroker } from '../support/stack.ts'
+import { noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
+const TASKS = [{ task: 'taxonomy', topic: 'products' }]
 const PRODUCTS = 4_000
 const STOPS = 3
 const DRAINED_WITHIN_MS = 20_000
@@ -44,8 +45,7 @@ describe('a process gets SIGTERM under load', { skip: noStack }, () => {
 
   test(`${STOPS} times in a row it ends with 0 in time, and nothing is lost or doubled`, async (t) => {
     const run = ['run', 'classify', 'fallback', '--config', deployment.config]
-    const left = () => lag(broker, deployment.classifyGroup('taxonomy'), [deployment.topic('products')])
-    const tasks = [{ task: 'taxonomy', topic: 'products' }]
+    const left = () => lag(broker, deployment.classifyGroup('taxonomy'), deployment.topic('products'))
     for (let stop = 1; stop <= STOPS; stop++) {
       const process = startSluice(run)
       await process.until('both roles at work', (event) => isCommit(event) && process.count('llm.called') > stop)
@@ -58,13 +58,13 @@ describe('a process gets SIGTERM under load', { skip: noStack }, () => {
       const now = await left()
       t.diagnostic(`ended in ${Math.round(took_ms)} ms with ${now} of ${PRODUCTS} records left`)
       assert.ok(now > 0, 'it was under load')
-      await audit(broker, deployment, tasks, { finished: 'none' })
+      await audit(broker, deployment, TASKS, { finished: 'none' })
     }
     const last = startSluice(['run', 'classify', '--config', deployment.config])
-    await eventually('nothing is left', 40_000, async () => (await left()) === 0 || undefined)
+    await finished(broker, deployment, TASKS, 'classify')
     last.signal('SIGTERM')
     assert.equal(await last.ended, 0, last.text())
-    const { count } = await audit(broker, deployment, tasks, { finished: 'classify' })
+    const { count } = await audit(broker, deployment, TASKS, { finished: 'classify' })
     t.diagnostic(JSON.stringify(count))
   })
 })

@@ -2,16 +2,17 @@
 // process is killed at. Three kills at the points of a transaction where it hurts most, each in mid-stream.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { audit, lag } from '../support/audit.ts'
+import { audit, finished, lag } from '../support/audit.ts'
 import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { faultAt } from '../support/fault-point.ts'
 import type { FaultPoint } from '../support/fault-point.ts'
 import { products } from '../support/products.ts'
 import { isRunning, startSluice } from '../support/sluice.ts'
-import { eventually, noStack, openBroker } from '../support/stack.ts'
+import { noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
+const TASKS = [{ task: 'taxonomy', topic: 'products' }]
 const PRODUCTS = 20_000
 /** After which request the process dies: outcomes sent; offsets sent too; the end asked for, its answer never read. */
 const KILLS: readonly FaultPoint[] = [
@@ -41,8 +42,7 @@ describe('a classify process is killed three times in mid-stream', { skip: noSta
 
   test('every input offset has exactly one outcome', async (t) => {
     const run = ['run', 'classify', '--config', deployment.config]
-    const group = deployment.classifyGroup('taxonomy')
-    const left = () => lag(broker, group, [deployment.topic('products')])
+    const left = () => lag(broker, deployment.classifyGroup('taxonomy'), deployment.topic('products'))
     let before = PRODUCTS
     for (const kill of KILLS) {
       const process = startSluice(run, faultAt(kill))
@@ -54,11 +54,11 @@ describe('a classify process is killed three times in mid-stream', { skip: noSta
     }
     const last = startSluice(run)
     await last.until('start', isRunning)
-    await eventually('nothing is left', 60_000, async () => (await left()) === 0 || undefined)
+    await finished(broker, deployment, TASKS, 'classify')
     last.signal('SIGTERM')
     assert.equal(await last.ended, 0, last.text())
 
-    const { inputs, count, aborted } = await audit(broker, deployment, [{ task: 'taxonomy', topic: 'products' }], {
+    const { inputs, count, aborted } = await audit(broker, deployment, TASKS, {
       finished: 'classify',
     })
     t.diagnostic(`${inputs} records: ${JSON.stringify(count)}; ${aborted} more outcomes were aborted with their kills`)

@@ -6,16 +6,17 @@ import { after, before, describe, test } from 'node:test'
 import { startStandIn } from '../../scripts/llm-stand-in.ts'
 import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { BREAKER_DEFAULTS } from '../../src/adapters/breaker/breaker.ts'
-import { audit, lag } from '../support/audit.ts'
+import { audit, finished, lag } from '../support/audit.ts'
 import { createDeployment, ROOT } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
 import { startSluice } from '../support/sluice.ts'
 import type { LogEvent } from '../support/sluice.ts'
-import { eventually, noStack, openBroker, sleep } from '../support/stack.ts'
+import { noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
 const OUTAGE_MS = Number(process.env['SLUICE_TEST_OUTAGE_S'] ?? 60) * 1_000
+const TASKS = [{ task: 'taxonomy', topic: 'products' }]
 const RESET_MS = 5_000
 const CALLS_CONCURRENTLY = 4
 const BEFORE = 400
@@ -62,8 +63,7 @@ describe(`the LLM answers 500 for ${OUTAGE_MS / 1_000} s`, { skip: noStack }, ()
 
   test('nothing is lost, probes are few, the stream flows on, and the backlog drains', async (t) => {
     const start = (role: string) => startSluice(['run', role, '--config', deployment.config])
-    const unclassified = () => lag(broker, deployment.classifyGroup('taxonomy'), [deployment.topic('products')])
-    const unasked = () => lag(broker, deployment.fallbackGroup, [deployment.topic('fallback')])
+    const unasked = () => lag(broker, deployment.fallbackGroup, deployment.topic('fallback'))
     const classify = start('classify')
     let fallback = start('fallback')
     await deployment.produce('products', products(BEFORE))
@@ -73,7 +73,7 @@ describe(`the LLM answers 500 for ${OUTAGE_MS / 1_000} s`, { skip: noStack }, ()
     standIn.control({ mode: '500' })
     const ends = performance.now() + OUTAGE_MS
     await deployment.produce('products', products(DURING, BEFORE))
-    await eventually('the stream flows on', 20_000, async () => (await unclassified()) === 0 || undefined)
+    await finished(broker, deployment, TASKS, 'classify', 20_000) // the stream flows on
     await fallback.until('the breaker opens', opened)
     const toOpen = standIn.counters().calls - callsBefore
     // It opens when half of the calls in its window have failed, and knows of those that went well before.
@@ -97,13 +97,13 @@ describe(`the LLM answers 500 for ${OUTAGE_MS / 1_000} s`, { skip: noStack }, ()
 
     const back = performance.now()
     standIn.control({ mode: 'ok' })
-    await eventually('the backlog drains', 60_000, async () => (await unasked()) === 0 || undefined)
+    await finished(broker, deployment, TASKS, 'all')
     t.diagnostic(`drained ${Math.round(performance.now() - back)} ms after the LLM was back`)
     for (const process of [classify, fallback]) {
       process.signal('SIGTERM')
       assert.equal(await process.ended, 0, process.text())
     }
-    const { count } = await audit(broker, deployment, [{ task: 'taxonomy', topic: 'products' }], { finished: 'all' })
+    const { count } = await audit(broker, deployment, TASKS, { finished: 'all' })
     t.diagnostic(JSON.stringify(count))
     assert.equal(count.fallback, BEFORE + DURING)
     assert.equal(count.result + count.review, BEFORE + DURING)

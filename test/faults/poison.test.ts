@@ -4,13 +4,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import avsc from 'avsc'
 import type { IHeaders } from 'kafkajs'
-import { audit, lag } from '../support/audit.ts'
+import { audit, finished } from '../support/audit.ts'
 import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import type { ReadRecord } from '../support/log-reader.ts'
 import { products, queries } from '../support/products.ts'
 import { startSluice } from '../support/sluice.ts'
-import { eventually, noStack, openBroker } from '../support/stack.ts'
+import { noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
 interface Poison {
@@ -26,7 +26,10 @@ interface Writer {
 
 const RECORD_BYTES_MAX = 400_000
 const MB = 1_000_000
-const DONE_WITHIN_MS = 30_000
+const TASKS = [
+  { task: 'taxonomy', topic: 'products' },
+  { task: 'relevance', topic: 'queries' },
+]
 
 const framed = (id: number, ...avro: readonly (Buffer | number[])[]): Buffer => {
   const header = Buffer.alloc(5)
@@ -137,10 +140,7 @@ describe('poison between good records', { skip: noStack }, () => {
 
     const itemsOf = (key: string | undefined) =>
       key?.startsWith('good') ? goodQueries[Number(key.slice('good'.length))]!.candidates.length : 1
-    const tasks = [
-      { task: 'taxonomy', topic: 'products' },
-      { task: 'relevance', topic: 'queries', items: itemsOf },
-    ]
+    const tasks = TASKS.map((task) => ({ ...task, items: task.topic === 'queries' ? itemsOf : () => 1 }))
     const { count, outcomes } = await audit(broker, deployment, tasks, { finished: 'classify' })
     t.diagnostic(JSON.stringify(count))
     for (const alias of ['products', 'queries'] as const) {
@@ -172,10 +172,7 @@ describe('poison between good records', { skip: noStack }, () => {
 
   async function classifyAll(): Promise<void> {
     const process = startSluice(['run', 'classify', '--config', deployment.config])
-    const waiting = async () =>
-      (await lag(broker, deployment.classifyGroup('taxonomy'), [deployment.topic('products')])) +
-      (await lag(broker, deployment.classifyGroup('relevance'), [deployment.topic('queries')]))
-    await eventually('nothing is left', DONE_WITHIN_MS, async () => (await waiting()) === 0 || undefined)
+    await finished(broker, deployment, TASKS, 'classify')
     process.signal('SIGTERM')
     assert.equal(await process.ended, 0, process.text())
   }

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import { audit, lag } from '../support/audit.ts'
+import { audit, finished, lag } from '../support/audit.ts'
 import { createDeployment, ROOT } from '../support/deployment.ts'
 import type { DeploymentOptions, TestDeployment } from '../support/deployment.ts'
 import type { ReadRecord } from '../support/log-reader.ts'
@@ -51,8 +51,7 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
     return deployment
   }
   const left = (deployment: TestDeployment) =>
-    lag(broker, deployment.classifyGroup('taxonomy'), [deployment.topic('products')])
-  const done = async (deployment: TestDeployment) => (await left(deployment)) === 0 || undefined
+    lag(broker, deployment.classifyGroup('taxonomy'), deployment.topic('products'))
   const classify = (deployment: TestDeployment) => startSluice(['run', 'classify', '--config', deployment.config])
 
   test('every item ends as it does without Redis', { skip: noModel }, async (t) => {
@@ -60,7 +59,7 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
     const plain = await deploy({ kafka, redis: { url: '' } })
     await plain.produce('products', products(PRODUCTS))
     const alone = classify(plain)
-    await eventually('all is done without Redis', 60_000, () => done(plain))
+    await finished(broker, plain, TASKS, 'classify')
     alone.signal('SIGTERM')
     await alone.ended
     const without = endings((await audit(broker, plain, TASKS, { finished: 'classify' })).outcomes)
@@ -81,7 +80,7 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
     assert.ok(missing > 0, 'in mid-run')
     await eventually('a part without Redis', 30_000, async () => (await left(cached)) < missing / 2 || undefined, 10)
     const again = await startRedis(redis.port)
-    await eventually('all is done', 60_000, () => done(cached))
+    await finished(broker, cached, TASKS, 'classify')
     process.signal('SIGTERM')
     assert.equal(await process.ended, 0, process.text())
     await redis.stop()
@@ -106,12 +105,10 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
       true,
     )
     const run = () => startSluice(['run', 'classify', 'fallback', '--config', deployment.config])
-    const asked = async () => (await lag(broker, deployment.fallbackGroup, [deployment.topic('fallback')])) === 0
-    const finished = async () => ((await done(deployment)) && (await asked())) || undefined
     const known = products(KNOWN)
     await deployment.produce('products', known)
     const first = run()
-    await eventually('the LLM has answered all', 40_000, finished)
+    await finished(broker, deployment, TASKS, 'all')
     first.signal('SIGTERM')
     await first.ended
 
@@ -122,7 +119,7 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
     const second = run()
     await second.until('some answers from Redis', isHit)
     redis.signal('SIGKILL')
-    await eventually('all is done', 40_000, finished)
+    await finished(broker, deployment, TASKS, 'all')
     second.signal('SIGTERM')
     assert.equal(await second.ended, 0, second.text())
     await redis.stop()

@@ -2,7 +2,7 @@
 // longer than the group waits for them; a third takes over; then they wake up and go on where they were.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { audit, lag } from '../support/audit.ts'
+import { audit, finished, lag } from '../support/audit.ts'
 import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { faultAt } from '../support/fault-point.ts'
@@ -11,6 +11,7 @@ import { isStopped, startSluice } from '../support/sluice.ts'
 import { eventually, noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
+const TASKS = [{ task: 'taxonomy', topic: 'products' }]
 const PRODUCTS = 9_000
 const MORE = 1_000
 
@@ -35,7 +36,7 @@ describe('two classify processes freeze past the session timeout and wake up', {
 
   test('nothing is lost, doubled or out of order, and they work again', async (t) => {
     const run = ['run', 'classify', '--config', deployment.config]
-    const left = () => lag(broker, deployment.classifyGroup('taxonomy'), [deployment.topic('products')])
+    const left = () => lag(broker, deployment.classifyGroup('taxonomy'), deployment.topic('products'))
     const zombies = [
       startSluice(run, faultAt({ request: 'TxnOffsetCommit', nth: 6, when: 'before', signal: 'SIGSTOP' })),
       startSluice(run, faultAt({ request: 'EndTxn', nth: 6, when: 'before', signal: 'SIGSTOP' })),
@@ -46,20 +47,20 @@ describe('two classify processes freeze past the session timeout and wake up', {
     assert.ok(frozenWith > 0)
 
     const heir = startSluice(run)
-    await eventually('the third process has done the rest', 45_000, async () => (await left()) === 0 || undefined)
+    await finished(broker, deployment, TASKS, 'classify')
     assert.ok(heir.count('batch.committed') > 0)
     for (const zombie of zombies) zombie.signal('SIGCONT')
     await Promise.all(
       zombies.map((zombie) => zombie.until('the broken transaction', ({ event }) => event === 'transaction.failed')),
     )
     await deployment.produce('products', products(MORE, PRODUCTS))
-    await eventually('the new records are done too', 45_000, async () => (await left()) === 0 || undefined)
+    await finished(broker, deployment, TASKS, 'classify')
 
     for (const process of [...zombies, heir]) {
       process.signal('SIGTERM')
       assert.equal(await process.ended, 0, process.text())
     }
-    const { inputs, count, aborted } = await audit(broker, deployment, [{ task: 'taxonomy', topic: 'products' }], {
+    const { inputs, count, aborted } = await audit(broker, deployment, TASKS, {
       finished: 'classify',
     })
     t.diagnostic(`${inputs} records: ${JSON.stringify(count)}; ${aborted} more outcomes were aborted`)

@@ -2,7 +2,7 @@
 // each task, and fails with the first offenders. Returns what there was, so that a test can tell that it tested something.
 import assert from 'node:assert/strict'
 import type { TestDeployment } from './deployment.ts'
-import { placeOf } from './stack.ts'
+import { eventually, placeOf } from './stack.ts'
 import type { Broker } from './stack.ts'
 import type { ReadRecord } from './log-reader.ts'
 import { faults, verifyClassify, verifyFallback } from './verify.ts'
@@ -78,10 +78,48 @@ function atEnd(group: string, records: readonly Placed[], committed: ReadonlyMap
   assert.equal(waiting.length, 0, `${waiting.length} records of ${records.length} wait for group ${group}`)
 }
 
-/** Records of the topics that the group has not committed yet. */
-export async function lag(broker: Broker, group: string, topics: readonly string[]): Promise<number> {
-  const [ends, committed] = await Promise.all([broker.ends(topics), broker.committed(group, topics)])
+/** Offsets of the topic that the group has not committed yet: records, and the markers of transactions between them. */
+export async function lag(broker: Broker, group: string, topic: string): Promise<number> {
+  const [ends, committed] = await Promise.all([broker.ends([topic]), broker.committed(group, [topic])])
   let records = 0n
   for (const [place, end] of ends) records += end - (committed.get(place) ?? 0n)
   return Number(records)
+}
+
+const STILL_MS = 2_000
+
+/** Waits until the roles have nothing left to do; classify first, because it makes work for the other. */
+export async function finished(
+  broker: Broker,
+  deployment: TestDeployment,
+  tasks: readonly AuditedTask[],
+  roles: 'all' | 'classify',
+  within_ms = 60_000,
+): Promise<void> {
+  const stages = tasks.map(({ task, topic }) => [deployment.classifyGroup(task), deployment.topic(topic)] as const)
+  if (roles === 'all') stages.push([deployment.fallbackGroup, deployment.topic('fallback')])
+  let before = { lag: -1, since: 0 }
+  const isDone = async () => {
+    let left = 0
+    for (const [group, topic] of stages) left += await lag(broker, group, topic)
+    if (left === 0) return true
+    if (left !== before.lag) before = { lag: left, since: performance.now() }
+    else if (performance.now() - before.since > STILL_MS && (await onlyMarkers(broker, stages))) return true
+    return undefined
+  }
+  await eventually('the roles have nothing left to do', within_ms, isDone)
+}
+
+/** A consumer commits no offset for markers and aborted records that nothing follows: that is no work left. */
+async function onlyMarkers(broker: Broker, stages: readonly (readonly [string, string])[]): Promise<boolean> {
+  for (const [group, topic] of stages) {
+    const [{ committed: records, open }, committed] = await Promise.all([
+      broker.read([topic]),
+      broker.committed(group, [topic]),
+    ])
+    if (open.length > 0) return false
+    if (records.some(({ partition, offset }) => offset >= (committed.get(placeOf(topic, partition)) ?? 0n)))
+      return false
+  }
+  return true
 }
