@@ -147,6 +147,26 @@ describe('a stream on Kafka', { skip: noKafka }, () => {
     assert.deepEqual([String(seen['twice']), String(seen['once'])], ['last', 'x'])
   })
 
+  test('a time beyond all dates reads as the last one', TEST_MS, async () => {
+    const configEntries = [{ name: 'message.timestamp.after.max.ms', value: '9223372036854775807' }]
+    const type = kafkajs.ConfigResourceTypes.TOPIC
+    await world.admin.alterConfigs({ validateOnly: false, resources: [{ type, name: world.input, configEntries }] })
+    const producer = world.client.kafka.producer()
+    await producer.connect()
+    await producer.send({
+      topic: world.input,
+      messages: [{ value: 'a', partition: 0, timestamp: '9223372036854775806' }],
+    })
+    await producer.disconnect()
+    const times: number[] = []
+    run(async ({ records }) => {
+      times.push(...records.map(({ timestamp_ms }) => timestamp_ms))
+      return []
+    })
+    await until('committed', async () => (await world.committed(0)) === 1)
+    assert.deepEqual(times, [8.64e15])
+  })
+
   for (const type of ['GZIP', 'ZSTD'] as const)
     test(`records compressed with ${type.toLowerCase()} are read`, TEST_MS, async () => {
       const producer = world.client.kafka.producer()

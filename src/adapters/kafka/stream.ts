@@ -231,10 +231,13 @@ async function assertStillMember(payload: EachBatchPayload): Promise<void> {
   }
 }
 
+/** The last moment a Date can hold: producers may write any 64-bit number, and Avro's long here ends at 2^53. */
+const TIMESTAMP_MS_MAX = 8.64e15
+
 function toInput(message: EachBatchPayload['batch']['messages'][number]): InputRecord {
   return {
     offset: message.offset,
-    timestamp_ms: Number(message.timestamp),
+    timestamp_ms: Math.min(Number(message.timestamp), TIMESTAMP_MS_MAX),
     key: message.key,
     value: message.value,
     headers: message.headers ? headersOf(message.headers) : {},
