@@ -194,8 +194,18 @@ describe('the JSON Schemas', () => {
       const missing = schema.safeParse({}).error?.issues.map(({ path }) => String(path[0])) ?? []
       assert.deepEqual(json['required'] ?? [], missing)
       assert.deepEqual(Object.keys(json['properties'] as object), Object.keys((schema as z.ZodObject).shape))
+      assert.deepEqual(undescribed(json, file), [])
     })
 })
+
+/** Keys without a sentence. */
+function undescribed(json: { properties?: object; description?: string }, key: string): string[] {
+  const inner = Object.entries(json.properties ?? {}) as [string, typeof json][]
+  return inner.flatMap(([name, it]) => [
+    ...(it.description ? [] : [`${key}: ${name}`]),
+    ...undescribed(it, `${key}: ${name}`),
+  ])
+}
 
 function bomb(): string {
   const lines = ['a: &a [x, x, x, x, x, x, x, x, x]']

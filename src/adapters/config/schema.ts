@@ -130,11 +130,14 @@ export const configSchema = z.strictObject({
   http: group(
     {
       host: text('127.0.0.1', 'address for /livez /readyz /startupz /metrics'),
-      port: port.default(9464).describe('0: any free port'),
+      port: port.prefault(9464).describe('0: any free port'),
     },
     'health and metrics',
   ),
-  log: group({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }, 'JSON lines on standard error'),
+  log: group(
+    { level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('what is below it is not written') },
+    'JSON lines on standard error',
+  ),
   shutdown_ms: ms(20_000, 'a drain that takes longer ends with an error'),
 })
 

@@ -30,9 +30,14 @@ export const taskSchema = z.strictObject({
   labels: z.string().default('labels.json').describe('file with the label set'),
   describe: z.record(z.string(), z.string()).default({}).describe('what a label means, by "l1 > l2": for the LLM'),
   gate: z
-    .strictObject({ thresholds: z.array(z.number().min(0).max(1)).nonempty() })
+    .strictObject({
+      thresholds: z
+        .array(z.number().min(0).max(1))
+        .nonempty()
+        .describe('one per level, l1 first: an answer is sure where every level has at least this probability'),
+    })
     .optional()
-    .describe("one threshold per level; default: those of the model's manifest"),
+    .describe("when an answer is sure; default: the thresholds of the model's manifest"),
   tiers: z
     .array(z.enum(['exact', 'local']))
     .refine((tiers) => new Set(tiers).size === tiers.length, 'a tier is named twice')

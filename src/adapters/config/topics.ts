@@ -13,15 +13,18 @@ export const topicSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9._-]{1,200}$/)
     .describe('name on the broker, without the prefix'),
-  description: z.string(),
+  description: z.string().describe('what the topic is for, in a sentence'),
   key: z.string().describe('what the record key is'),
   format: z.enum(['avro', 'json', 'raw']).default('avro').describe('raw: bytes as they came'),
   schema: z.string().optional().describe('file under topics.schemas_dir; not for `format: raw`'),
-  partitions: z.int().positive(),
+  partitions: z.int().positive().describe('fixed once the topic is there: keys would move'),
   replication: z.int().min(-1).default(-1).describe("-1: the broker's default"),
-  writers: z.array(z.string()),
-  readers: z.array(z.string()),
-  config: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+  writers: z.array(z.string()).describe('roles of Sluice that write it, or who else does'),
+  readers: z.array(z.string()).describe('roles of Sluice that read it, or who else does'),
+  config: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .default({})
+    .describe("the topic's configuration on the broker, by Kafka's names"),
 })
 
 export interface Topic extends Omit<z.output<typeof topicSchema>, 'schema'> {
