@@ -71,7 +71,7 @@ export function overlap(query: Text, text: Text, ahead: Alignment, back: Alignme
       missed++
       missedSum += idf
       missedMax = Math.max(missedMax, idf)
-      if (idf === 1) unknown++ // UNSEEN
+      if (idf === 1) unknown++ // never seen in any title: see tables.ts
     }
   }
   const reverse = covering(text, back, tables)

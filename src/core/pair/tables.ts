@@ -7,7 +7,7 @@ import type { Text } from './words.ts'
 export const TABLE_BUCKETS = 65_536
 
 /** idf of a word that no title had. */
-export const UNSEEN = 255
+const UNSEEN = 255
 
 export interface Tables {
   /** idf in [0, 1] × 254, 0 = in every title; 255 = never seen. */
