@@ -15,12 +15,16 @@ const COMMON = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const satisfies Options
 
-/** Strict: an unknown option throws SL104 with a did-you-mean. */
-export function parse<Given extends Options>(args: readonly string[], options: Given) {
+/** Strict: an unknown option throws SL104 with a did-you-mean, and so do more than `words_max` words that are none. */
+export function parse<Given extends Options>(args: readonly string[], options: Given, words_max = 0) {
   const all = { ...COMMON, ...options }
   try {
-    return parseArgs({ args: [...args], options: all, allowPositionals: true, strict: true })
+    const parsed = parseArgs({ args: [...args], options: all, allowPositionals: true, strict: true })
+    const extra = parsed.positionals[words_max]
+    if (extra !== undefined) throw new SluiceError('SL104', `"${extra}" means nothing here`)
+    return parsed
   } catch (error) {
+    if (error instanceof SluiceError) throw error
     const message = (error as Error).message.split('. To specify')[0]!
     const unknown = /'--([^' ]+)/.exec(message)?.[1]
     const near = unknown === undefined ? undefined : closest(unknown, Object.keys(all))

@@ -1,6 +1,5 @@
 // `sluice lint`: reads the configuration and everything it names, and says whether it would start. Touches no server.
-import { existsSync } from 'node:fs'
-import { readModelFolder } from '../adapters/files/model-folder.ts'
+import { readChampion } from '../roles/local-model.ts'
 import { load, parse } from './command.ts'
 
 const HELP = `usage: sluice lint [--config FILE] [--json]
@@ -16,12 +15,12 @@ export async function run(args: string[]): Promise<number> {
   }
   const { config, topics, tasks } = await load(values.config)
   const checked = await Promise.all(
-    tasks.map(async ({ task, modelDir }) => ({
-      task: task.name,
-      topic: topics.get(task.topic)!.name,
-      labels: task.labels.paths.length,
-      levels: task.labels.levels,
-      model: existsSync(modelDir) ? (await readModelFolder(modelDir)).digest : undefined,
+    tasks.map(async (file) => ({
+      task: file.task.name,
+      topic: topics.get(file.task.topic)!.name,
+      labels: file.task.labels.paths.length,
+      levels: file.task.labels.levels,
+      model: (await readChampion(file))?.digest,
     })),
   )
   if (values.json) {

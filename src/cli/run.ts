@@ -11,15 +11,15 @@ SIGTERM or Ctrl-C drains: what is being handled is finished and committed. A sec
 `
 
 export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, { task: { type: 'string', multiple: true } })
+  const { values, positionals } = parse(args, { task: { type: 'string', multiple: true } }, Infinity)
   if (values.help) {
     process.stdout.write(HELP)
     return 0
   }
   const unknown = positionals.find((role) => !Object.hasOwn(ROLES, role))
   if (unknown !== undefined || positionals.length === 0) {
-    const what = unknown === undefined ? 'which role?' : `no role "${unknown}"`
-    throw new SluiceError('SL104', `${what} There are: ${Object.keys(ROLES).join(', ')}`)
+    const what = unknown === undefined ? 'no role is named' : `no role "${unknown}"`
+    throw new SluiceError('SL104', `${what}; there are: ${Object.keys(ROLES).join(', ')}`)
   }
   const deployment = await load(values.config)
   const missing = values.task?.find((name) => !deployment.tasks.some(({ task }) => task.name === name))

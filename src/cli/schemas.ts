@@ -12,7 +12,7 @@ Registers the Avro schemas of all topics with \`format: avro\` (subject: <topic>
 `
 
 export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, { 'dry-run': { type: 'boolean', default: false } })
+  const { values, positionals } = parse(args, { 'dry-run': { type: 'boolean', default: false } }, 1)
   if (values.help) {
     process.stdout.write(HELP)
     return 0

@@ -13,7 +13,7 @@ Creates the topics of topics/ and brings their configuration to what is written 
 `
 
 export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, { 'dry-run': { type: 'boolean', default: false } })
+  const { values, positionals } = parse(args, { 'dry-run': { type: 'boolean', default: false } }, 1)
   if (values.help) {
     process.stdout.write(HELP)
     return 0

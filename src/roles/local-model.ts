@@ -6,6 +6,7 @@ import { readModelFolder } from '../adapters/files/model-folder.ts'
 import { openModel } from '../adapters/onnx/model.ts'
 import { SluiceError } from '../core/error.ts'
 import type { Gate } from '../core/gate.ts'
+import type { ModelFolder } from '../ports/manifest.ts'
 import type { Model } from '../ports/model.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -16,15 +17,12 @@ export interface LocalModel {
   readonly digest: string
 }
 
-/** Throws SL501 where the folder is damaged or made for other segments or labels than the task's. */
-export async function openLocalModel(
-  { config, emit }: Pick<Runtime, 'config' | 'emit'>,
-  { task, modelDir, ownGate }: TaskFile,
-): Promise<LocalModel | undefined> {
-  if (!existsSync(modelDir)) {
-    emit('model.absent', { task: task.name })
-    return undefined
-  }
+/**
+ * The champion's folder, read and checked; undefined where there is none yet.
+ * Throws SL501 where it is damaged or made for other segments or labels than the task's.
+ */
+export async function readChampion({ task, modelDir }: TaskFile): Promise<ModelFolder | undefined> {
+  if (!existsSync(modelDir)) return undefined
   const folder = await readModelFolder(modelDir)
   const names = task.segments.map(({ name }) => name)
   if (folder.manifest.segments.join() !== names.join())
@@ -34,6 +32,20 @@ export async function openLocalModel(
     )
   if (JSON.stringify(folder.labelPaths) !== JSON.stringify(task.labels.paths))
     throw new SluiceError('SL501', `${modelDir} was trained for another label set than that of task ${task.name}`)
+  return folder
+}
+
+/** Throws what readChampion throws, and SL501 where the model does not do what its manifest says. */
+export async function openLocalModel(
+  { config, emit }: Pick<Runtime, 'config' | 'emit'>,
+  file: TaskFile,
+): Promise<LocalModel | undefined> {
+  const { task, ownGate } = file
+  const folder = await readChampion(file)
+  if (!folder) {
+    emit('model.absent', { task: task.name })
+    return undefined
+  }
   const model = await openModel(folder, { workers: config.local.workers, emit, task: task.name })
   const gate = ownGate ? task.gate : { thresholds: model.thresholds }
   return { model, gate, digest: digestOf(model.digest, task.labelsDigest, gate) }
