@@ -106,7 +106,16 @@ export function table(snapshot: Snapshot): string {
   const line = (cells: readonly string[]): string =>
     `  ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('   ')}`
   const rule = `  ${widths.map((width) => '─'.repeat(width)).join('───')}`
-  return [line(head), rule, ...rows.slice(0, -1).map(line), rule, line(rows.at(-1)!)].join('\n')
+  const closing = [...tally.tasks].map(([task, counts]) => `  ${task}: ${sharesOf(counts)}`)
+  return [line(head), rule, ...rows.slice(0, -1).map(line), rule, line(rows.at(-1)!), '', ...closing].join('\n')
+}
+
+function sharesOf(counts: ReadonlyMap<string, number>): string {
+  const items = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  const shares = NAMES.filter(([key]) => counts.has(key)).map(
+    ([key, name]) => `${name} ${percent(counts.get(key)!, items)}`,
+  )
+  return `${items} items: ${shares.join(', ')}`
 }
 
 export function dollars(value: number): string {

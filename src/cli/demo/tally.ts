@@ -22,6 +22,8 @@ export interface Seen {
 export interface Tally {
   /** By tier for results, by outcome for reviews and dead letters. */
   readonly tiers: ReadonlyMap<string, TierTally>
+  /** Items by task, then by the same names. */
+  readonly tasks: ReadonlyMap<string, ReadonlyMap<string, number>>
   /** Items in the fallback topic that have no final outcome yet. */
   waiting(): number
   /** Items with a final outcome: result, review or dead letter. */
@@ -33,11 +35,13 @@ export interface Tally {
 
 export function createTally(truth: ReadonlyMap<string, string>): Tally {
   const tiers = new Map<string, TierTally>()
+  const tasks = new Map<string, Map<string, number>>()
   const sent = new Set<string>()
   const final = new Set<string>()
   let doubled = 0
   return {
     tiers,
+    tasks,
     waiting: () => sent.size,
     done: () => final.size,
     doubled: () => doubled,
@@ -56,6 +60,9 @@ export function createTally(truth: ReadonlyMap<string, string>): Tally {
       const tier = tiers.get(name) ?? { items: 0, right: 0, latencies_ms: [] }
       tiers.set(name, tier)
       tier.items++
+      const counts = tasks.get(text('sluice-task')) ?? new Map<string, number>()
+      tasks.set(text('sluice-task'), counts)
+      counts.set(name, (counts.get(name) ?? 0) + 1)
       tier.latencies_ms.push(latency_ms)
       if (label !== undefined && truth.get(entity) === label) tier.right++
     },
