@@ -1,6 +1,7 @@
 // `sluice run ROLE…`: runs roles in this process until a signal; drains, then exits 0.
 import { SluiceError } from '../core/error.ts'
 import { openProcess, ROLES } from '../roles/process.ts'
+import type { Role } from '../roles/runtime.ts'
 import { load, parse } from './command.ts'
 
 const HELP = `usage: sluice run ROLE… [--task NAME] [--config FILE]
@@ -25,14 +26,18 @@ export async function run(args: string[]): Promise<number> {
   const missing = values.task?.find((name) => !deployment.tasks.some(({ task }) => task.name === name))
   if (missing !== undefined) throw new SluiceError('SL104', `no task "${missing}" in tasks.enabled`)
   const tasks = deployment.tasks.filter(({ task }) => values.task?.includes(task.name) ?? true)
+  const opened = Promise.withResolvers<Role>()
+  opened.promise.catch(() => {}) // the failure is thrown below
+  // From the start: a signal while the process opens ends it before it takes anything.
+  drainOnSignal(deployment.config.shutdown_ms, async () => (await opened.promise).drain())
   const whole = await openProcess(deployment, positionals, tasks)
-  drainOnSignal(deployment.config.shutdown_ms, () => whole.drain())
+  opened.resolve(whole)
   await whole.run()
   return 0
 }
 
-/** A drain that outlasts its time ends the process with 1. */
-export function drainOnSignal(shutdown_ms: number, drain: () => Promise<void>): void {
+/** A drain that outlasts its time ends the process with 1; so does a second signal, at once. */
+function drainOnSignal(shutdown_ms: number, drain: () => Promise<void>): void {
   let asked = false
   const onSignal = (): void => {
     if (asked) process.exit(1)
