@@ -10,7 +10,6 @@ const RUNNER = [
   '--test',
   '--test-reporter=spec',
   '--test-concurrency=1',
-  '--test-force-exit',
   `--test-timeout=${FILE_TIMEOUT_MS}`,
 ]
 
