@@ -28,6 +28,8 @@ export interface KafkaClient {
  */
 export const TRANSACTION_RETRY = { retries: 8, initialRetryTime: 10, maxRetryTime: 1000 } as const
 
+const FIRST_CONTACT_RETRY = { retries: 2, initialRetryTime: 200, maxRetryTime: 1000 } as const
+
 export function createKafkaClient(settings: KafkaSettings): KafkaClient {
   boundDecompression(settings.decompressed_bytes_max)
   hideAbortedEverywhere()
@@ -46,18 +48,20 @@ export function createKafkaClient(settings: KafkaSettings): KafkaClient {
   return { kafka, onLog }
 }
 
-/**
- * A connected admin client, within `connection_timeout_ms` × 3 tries or so.
- * Throws SluiceError SL201 that names the brokers.
- */
+/** A connected admin client. Throws SluiceError SL201 that names the brokers after a few `connection_timeout_ms`. */
 export async function connectAdmin(client: KafkaClient, settings: KafkaSettings): Promise<Admin> {
-  const admin = client.kafka.admin({ retry: { retries: 2, initialRetryTime: 200, maxRetryTime: 1000 } })
+  // A broker that takes connections and says nothing would cost a whole request_timeout_ms.
+  const impatient = createKafkaClient({ ...settings, request_timeout_ms: settings.connection_timeout_ms })
+  const first = impatient.kafka.admin({ retry: FIRST_CONTACT_RETRY })
+  const admin = client.kafka.admin({ retry: FIRST_CONTACT_RETRY })
   try {
+    await first.connect()
+    await first.describeCluster()
+    await first.disconnect()
     await admin.connect()
-    await admin.describeCluster()
     return admin
   } catch (error) {
-    await admin.disconnect().catch(() => {})
+    await Promise.allSettled([first.disconnect(), admin.disconnect()])
     throw new SluiceError('SL201', `no broker answered at ${settings.brokers.join(', ')}`, { cause: error })
   }
 }

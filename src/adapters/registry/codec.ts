@@ -1,5 +1,7 @@
 // The codec port: Avro in Confluent wire format through the schema registry, or JSON, per topic.
 // Own schemas are looked up once at start; writers' schemas are fetched by id, bounded in time and number. Never registers.
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
 import avsc from 'avsc'
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
 import type { Type } from 'avsc'
@@ -28,12 +30,21 @@ const refuse = (reason: Reason, detail: string): Decoded => ({ ok: false, reason
 /** Throws SL301 when the registry does not answer, SL302 when a schema of ours is not registered. */
 export async function createCodec(settings: CodecSettings, formats: readonly TopicFormat[]): Promise<Codec> {
   const byTopic = new Map(formats.map((format) => [format.topic, format]))
-  const connect = () => new SchemaRegistry({ host: settings.url, retry: { retries: 0 } })
+  const connect = () => {
+    const agent = URL.parse(settings.url)?.protocol === 'https:' ? new HttpsAgent() : new HttpAgent()
+    return { agent, client: new SchemaRegistry({ host: settings.url, agent, retry: { retries: 0 } }) }
+  }
   let registry = connect()
-  /** Its client shares requests in flight for ever, one that hangs as well: after a failure it starts afresh. */
+  /**
+   * Its client shares requests in flight for ever, one that hangs as well, and never closes their sockets, which would
+   * keep the process from ending: after a failure they are closed and it starts afresh.
+   */
   const bounded = <T>(work: Promise<T>): Promise<T> =>
     withTimeout(work, settings.timeout_ms, settings.url).catch((error: unknown) => {
-      if (error instanceof SluiceError) registry = connect()
+      if (error instanceof SluiceError) {
+        registry.agent.destroy()
+        registry = connect()
+      }
       throw error
     })
   const readers = new LRUCache<number, Promise<Reader | undefined>>({ max: 1000 })
@@ -47,7 +58,10 @@ export async function createCodec(settings: CodecSettings, formats: readonly Top
 
   async function avroEncoder(topic: string, schema: object): Promise<Encode> {
     const id = await bounded(
-      registry.getRegistryIdBySchema(`${topic}-value`, { type: 'AVRO', schema: JSON.stringify(schema) } as never),
+      registry.client.getRegistryIdBySchema(`${topic}-value`, {
+        type: 'AVRO',
+        schema: JSON.stringify(schema),
+      } as never),
     ).catch((error: unknown) => {
       throw isAnswer(error) ? new SluiceError('SL302', `${topic}-value`, { cause: error }) : error
     })
@@ -59,7 +73,7 @@ export async function createCodec(settings: CodecSettings, formats: readonly Top
     const known = readers.get(id)
     if (known) return known
     if (unknownIds.get(id)) return Promise.resolve(undefined)
-    const asked = bounded(registry.getSchema(id)).then(
+    const asked = bounded(registry.client.getSchema(id)).then(
       (schema) => ({ type: schema as unknown as Type, scanned: needsScan(schema as unknown as Type) }),
       (error: unknown) => {
         readers.delete(id)
