@@ -10,6 +10,8 @@ export interface TopicToApply extends WantedTopic {
 }
 
 const CREATED_WITHIN_MS = 15_000
+/** DYNAMIC_TOPIC_CONFIG of the protocol; kafkajs's types name it, its code does not. */
+const SET_ON_THE_TOPIC = 1
 
 export async function planFor(admin: Admin, wanted: readonly WantedTopic[]): Promise<TopicStep[]> {
   return planTopics(wanted, await findTopics(admin, wanted))
@@ -51,15 +53,31 @@ export async function applyTopics(
   const create = named('create')
   if (create.length > 0) await createAll(admin, create)
   const configure = named('configure')
-  if (configure.length > 0)
-    await admin.alterConfigs({
-      validateOnly: false,
-      resources: configure.map(({ name, config }) => ({
-        type: kafkajs.ConfigResourceTypes.TOPIC,
-        name,
-        configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+  if (configure.length > 0) await configureAll(admin, configure)
+}
+
+/** The request replaces a topic's whole configuration: what somebody else has set on the topic is sent with it. */
+async function configureAll(admin: Admin, topics: readonly TopicToApply[]): Promise<void> {
+  const type = kafkajs.ConfigResourceTypes.TOPIC
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: topics.map(({ name }) => ({ type, name })),
+  })
+  const setOn = (topic: string): [string, string][] =>
+    (resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? [])
+      .filter(({ configSource, readOnly }) => configSource === SET_ON_THE_TOPIC && !readOnly)
+      .map(({ configName, configValue }) => [configName, configValue])
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: topics.map(({ name, config }) => ({
+      type,
+      name,
+      configEntries: Object.entries({ ...Object.fromEntries(setOn(name)), ...config }).map(([key, value]) => ({
+        name: key,
+        value,
       })),
-    })
+    })),
+  })
 }
 
 /** kafkajs's own waiting fails on a broker that has just started although the topic was created: asks itself. */
