@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { readLines } from '../../src/adapters/files/rows.ts'
 import { SluiceError } from '../../src/core/error.ts'
@@ -31,8 +32,11 @@ describe('rows of a file', () => {
     assert.deepEqual(await read('packed.jsonl.gz', gzipSync(text)), expected)
   })
 
-  it('that are not JSON are named by file and line', async () => {
-    await assert.rejects(read('odd.jsonl', '{}\n{'), isError('SL502', /odd\.jsonl, line 2/))
+  it('that are not JSON are named by file and line, not quoted', async () => {
+    await assert.rejects(read('odd.jsonl', '{}\n{"secret":'), (error: Error) => {
+      assert.ok(!inspect(error).includes('secret'))
+      return isError('SL502', /odd\.jsonl, line 2: not JSON$/)(error)
+    })
   })
 
   for (const [how, name, bytes] of [

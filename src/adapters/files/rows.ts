@@ -39,8 +39,9 @@ function parse(text: string, file: string, number: number): unknown {
   if (text.length > LINE_LENGTH_MAX) throw new SluiceError('SL502', `${file}, line ${number}: longer than any row`)
   try {
     return JSON.parse(text)
-  } catch (error) {
-    throw new SluiceError('SL502', `${file}, line ${number}: not JSON (${(error as Error).message})`, { cause: error })
+  } catch {
+    // Without the cause: V8's message quotes the line.
+    throw new SluiceError('SL502', `${file}, line ${number}: not JSON`)
   }
 }
 
