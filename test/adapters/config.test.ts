@@ -11,6 +11,7 @@ import { topicSchema } from '../../src/adapters/config/topics.ts'
 import { parseYaml } from '../../src/adapters/config/yaml.ts'
 import { SluiceError } from '../../src/core/error.ts'
 
+const TASKS = 'tasks: { enabled: [shop] }\n'
 const read = (text: string, env: Record<string, string> = {}) => parseYaml(text, 'sluice.yaml', configSchema, env)
 const readTask = (text: string) => parseYaml(text, 'task.yaml', taskSchema, {})
 
@@ -26,14 +27,22 @@ function refusal(reading: () => unknown): string {
 }
 
 describe('the configuration', () => {
-  test('may be empty: every key has a default', () => {
-    const { kafka, delivery, tasks, limits } = read('')
+  test('names its tasks; every other key has a default', () => {
+    const { kafka, delivery, tasks, limits } = read(TASKS)
     assert.deepEqual([kafka.brokers, delivery], ['127.0.0.1:9092', 'exactly_once'])
-    assert.deepEqual([tasks.enabled, limits.record_bytes_max], [['taxonomy', 'relevance'], 1_048_576])
+    assert.deepEqual([tasks.enabled, tasks.dir, limits.record_bytes_max], [['shop'], 'models', 1_048_576])
+    assert.match(
+      refusal(() => read('')),
+      /^sluice\.yaml:1: tasks: .*enabled/,
+    )
+    assert.match(
+      refusal(() => read('delivery: exactly_once\ntasks: { dir: models }')),
+      /^sluice\.yaml:2: tasks\.enabled: /,
+    )
   })
 
   test('a part of a group keeps the defaults of the rest', () => {
-    const { kafka } = read('kafka: { client_id: mine }')
+    const { kafka } = read(`${TASKS}kafka: { client_id: mine }`)
     assert.deepEqual([kafka.client_id, kafka.batch_records_max], ['mine', 2000])
   })
 
@@ -68,6 +77,13 @@ describe('the configuration', () => {
     { what: 'a delivery nobody knows', text: 'delivery: at_most_once', at: 'sluice.yaml:1: delivery' },
     { what: 'no task', text: 'tasks:\n  enabled: []', at: 'sluice.yaml:2: tasks.enabled' },
     { what: 'one task twice', text: 'tasks:\n  enabled: [taxonomy, taxonomy]', at: 'sluice.yaml:2: tasks.enabled' },
+    ...['127.0.0.1:8081', 'registry', '', 'ftp://a'].map((url) => ({
+      what: `a registry at "${url}"`,
+      text: `registry:\n  url: "${url}"`,
+      at: 'sluice.yaml:2: registry.url: not a URL that begins with http:// or https://',
+    })),
+    { what: 'an LLM at no URL', text: 'llm:\n  base_url: api.openai.com/v1', at: 'sluice.yaml:2: llm.base_url' },
+    { what: 'a Redis at no URL', text: 'redis:\n  url: 127.0.0.1:6379', at: 'sluice.yaml:2: redis.url' },
     { what: 'no broker', text: 'kafka:\n  brokers: ""', at: 'sluice.yaml:2: kafka.brokers' },
     {
       what: 'a price below 0',
@@ -88,15 +104,15 @@ describe('the configuration', () => {
     })
 
   test('every problem is told at once, a line each', () => {
-    const message = refusal(() => read('kafka:\n  borkers: x\nshutdown_ms: 0'))
+    const message = refusal(() => read(`${TASKS}kafka:\n  borkers: x\nshutdown_ms: 0`))
     assert.deepEqual(
       message.split('\n').map((line) => line.trim().split(': ')[0]),
-      ['sluice.yaml:2', 'sluice.yaml:3'],
+      ['sluice.yaml:3', 'sluice.yaml:4'],
     )
   })
 
   test('a message never shows a value: it may be a key', () => {
-    const message = refusal(() => read('llm:\n  api_key: [sk-secret]\n  timeout_ms: sk-secret', {}))
+    const message = refusal(() => read('llm:\n  api_key: [sk-secret]\n  timeout_ms: sk-secret\n  base_url: sk-secret'))
     assert.ok(!message.includes('sk-secret'), message)
   })
 
@@ -122,7 +138,7 @@ describe('the configuration', () => {
 
 describe('the environment in the configuration', () => {
   const brokers = (value: string, env: Record<string, string> = {}) =>
-    read(`kafka:\n  brokers: ${value}`, env).kafka.brokers
+    read(`kafka:\n  brokers: ${value}\n${TASKS}`, env).kafka.brokers
   test('${NAME} is the variable', () => assert.equal(brokers('${K}', { K: 'a:1' }), 'a:1'))
   test('${NAME:-x} is x where the variable is missing or empty', () => {
     assert.deepEqual(
@@ -140,13 +156,13 @@ describe('the environment in the configuration', () => {
       'sluice.yaml:2: environment variable NOT_SET is not set and has no default',
     )
   })
-  test('an empty default is empty', () => assert.equal(read('redis:\n  url: ${R:-}').redis.url, ''))
+  test('an empty default is empty', () => assert.equal(read(`${TASKS}redis:\n  url: \${R:-}`).redis.url, ''))
   test('what a variable holds is text: it cannot add keys or read other variables', () => {
     assert.equal(brokers('${K}', { K: 'x\ndelivery: at_least_once', OTHER: 'o' }), 'x\ndelivery: at_least_once')
     assert.equal(brokers('${K}', { K: '${OTHER}', OTHER: 'o' }), '${OTHER}')
   })
   test('a port may come from the environment', () => {
-    assert.equal(read('http:\n  port: ${P}', { P: '8080' }).http.port, 8080)
+    assert.equal(read(`${TASKS}http:\n  port: \${P}`, { P: '8080' }).http.port, 8080)
   })
 })
 

@@ -6,6 +6,17 @@ const ms = (value: number, says: string) =>
   z.int().positive().max(86_400_000).default(value).describe(`${says} (milliseconds)`)
 const count = (value: number, says: string) => z.int().positive().default(value).describe(says)
 const text = (value: string, says: string) => z.string().default(value).describe(says)
+/** The message names no value: a URL may carry a password. */
+const url = (value: string, protocols: readonly string[], says: string) =>
+  z
+    .string()
+    .refine(
+      (text) => (text === '' && value === '') || protocols.includes(URL.parse(text)?.protocol ?? ''),
+      `not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    )
+    .default(value)
+    .describe(says)
+const HTTP = ['http:', 'https:']
 /** Ports often come from the environment, as text. */
 const port = z.union([
   z.int().min(0).max(65_535),
@@ -32,7 +43,7 @@ export const configSchema = z.strictObject({
     {
       brokers: z.string().min(1).default('127.0.0.1:9092').describe('host:port, several separated by commas'),
       client_id: text('sluice', 'how this process names itself to the broker'),
-      group_prefix: text('sluice', 'consumer groups are <group_prefix>.<role>.<task>'),
+      group_prefix: text('sluice', 'consumer groups are <group_prefix>.classify.<task> and <group_prefix>.fallback'),
       topic_prefix: text('', 'put before the name of every topic'),
       connection_timeout_ms: ms(3000, 'to open a connection'),
       request_timeout_ms: ms(30_000, 'for one request'),
@@ -56,38 +67,38 @@ export const configSchema = z.strictObject({
     ),
   registry: group(
     {
-      url: text('http://127.0.0.1:8081', 'Confluent REST API; not used where every topic has `format: json`'),
+      url: url('http://127.0.0.1:8081', HTTP, 'Confluent REST API; not used where every topic has `format: json`'),
       timeout_ms: ms(5000, 'for one request'),
     },
     'the schema registry',
   ),
   redis: group(
     {
-      url: text('', 'redis://host:port; empty: the cache lives in the process alone'),
-      command_timeout_ms: ms(50, 'for one command; slower counts as a miss'),
+      url: url('', ['redis:', 'rediss:'], 'redis://host:port; empty: the cache lives in the process alone'),
       ttl_s: count(2_592_000, 'how long an answer is kept (seconds)'),
     },
     'the shared cache; a process without it works the same, only slower',
   ),
   cache: group(
     {
-      entries_max: count(200_000, 'answers kept in the process'),
-      bytes_max: count(134_217_728, 'bytes kept in the process'),
+      entries_max: count(200_000, 'answers kept in the process, in each of the two caches'),
+      bytes_max: count(134_217_728, 'bytes kept in the process, in each of the two caches'),
     },
-    'the cache in the process, in front of Redis',
+    'the two caches in the process: answers of the LLM (in front of Redis) and of the local models',
   ),
-  tasks: group(
-    {
-      dir: text('models', 'one folder a task'),
-      enabled: z
-        .array(z.string())
-        .nonempty()
-        .refine((names) => new Set(names).size === names.length, 'a task is named twice')
-        .default(['taxonomy', 'relevance'])
-        .describe('folders of the tasks that run'),
-    },
-    'which classifications this deployment does',
-  ),
+  tasks: z
+    .strictObject(
+      {
+        dir: text('models', 'one folder a task'),
+        enabled: z
+          .array(z.string())
+          .nonempty()
+          .refine((names) => new Set(names).size === names.length, 'a task is named twice')
+          .describe('folders of the tasks that run'),
+      },
+      'say which tasks run: `tasks: { enabled: [<folder>, …] }`',
+    )
+    .describe('which classifications this deployment does'),
   topics: group(
     { dir: text('topics', 'one YAML a topic'), schemas_dir: text('schemas', 'Avro schemas') },
     'topics as data',
@@ -101,7 +112,7 @@ export const configSchema = z.strictObject({
   ),
   llm: group(
     {
-      base_url: text('https://api.openai.com/v1', 'any OpenAI-compatible endpoint'),
+      base_url: url('https://api.openai.com/v1', HTTP, 'any OpenAI-compatible endpoint'),
       api_key: text('', 'give it as ${OPENAI_API_KEY}; never printed'),
       model: text('gpt-5-mini', 'name of the model'),
       timeout_ms: ms(60_000, 'for one call'),
