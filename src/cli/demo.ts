@@ -5,6 +5,7 @@ import { formatsOf } from '../adapters/config/topics.ts'
 import { connectAdmin, createKafkaClient } from '../adapters/kafka/client.ts'
 import { readFromStart } from '../adapters/kafka/reader.ts'
 import { createCodec } from '../adapters/registry/codec.ts'
+import { deleteSubjects } from '../adapters/registry/schemas.ts'
 import { SluiceError } from '../core/error.ts'
 import { openProcess } from '../roles/process.ts'
 import type { Deployment } from '../adapters/config/load.ts'
@@ -16,8 +17,8 @@ import { createTally } from './demo/tally.ts'
 import type { DemoEvent } from './demo/events.ts'
 import type { Snapshot } from './demo/screen.ts'
 import { openSender, readRows } from './produce.ts'
-import type { Row } from './produce.ts'
-import { applyAllSchemas } from './schemas.ts'
+import type { Row, Sender } from './produce.ts'
+import { applyAllSchemas, schemasOf } from './schemas.ts'
 import { applyAllTopics } from './topics.ts'
 
 const HELP = `usage: sluice demo [--rate N] [--seed N] [--examples DIR] [--keep] [--config FILE] [--json]
@@ -83,23 +84,30 @@ async function stream(
   events: readonly DemoEvent[],
   { rate, keep, json }: Pace,
 ): Promise<number> {
-  const { config, tasks, topics } = deployment
+  const { config, tasks } = deployment
   const out = json ? process.stderr : process.stdout
   out.write(`LLM: ${config.llm.model} at ${new URL(config.llm.base_url).host}\n`)
-  await applyAllTopics(deployment, { dryRun: false, json: false, quiet: true })
-  await applyAllSchemas(deployment, { dryRun: false, json: false, quiet: true })
-  const whole = await openProcess(deployment, ['classify', 'fallback'], tasks)
-  const running = whole.run()
-  let failure: unknown
-  running.catch((error: unknown) => (failure = error))
-  const watched = await watchOutcomes(deployment, events)
-  const senders = {
-    products: await openSender(deployment, 'products'),
-    queries: await openSender(deployment, 'queries'),
-  }
   const stop = new AbortController()
   const onSignal = (): void => stop.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  // Closed from the last to the first however we leave; what ended the roles is thrown there.
+  await using opened = new AsyncDisposableStack()
+  opened.defer(() => removeTraces(deployment))
+  await applyAllTopics(deployment, { dryRun: false, json: false, quiet: true })
+  await applyAllSchemas(deployment, { dryRun: false, json: false, quiet: true })
+  const whole = await openProcess(deployment, ['classify', 'fallback'], tasks)
+  let failure: unknown
+  const running = whole.run()
+  running.catch((error: unknown) => (failure = error))
+  opened.defer(async () => {
+    await whole.drain()
+    await running
+  })
+  const watched = await watchOutcomes(deployment, events)
+  opened.defer(() => watched.close().catch(() => {}))
+  const open = async (alias: string): Promise<Sender> =>
+    opened.adopt(await openSender(deployment, alias), (sender) => sender.close().catch(() => {}))
+  const senders = { products: await open('products'), queries: await open('queries') }
   out.write(`${events.length} events, ${watched.total} items; metrics at ${whole.url}/metrics\n`)
 
   const screen = createScreen(out)
@@ -131,13 +139,6 @@ async function stream(
     `metrics: ${whole.url}/metrics${keep ? ' (Ctrl-C ends)' : ' while the demo runs; `npm run demo -- --keep` stays'}\n`,
   )
   if (keep && !over()) await sleep(2 ** 31 - 1, undefined, { signal: stop.signal }).catch(() => {})
-  await Promise.all([senders.products.close(), senders.queries.close(), watched.close(), whole.drain()])
-  await running.catch(() => {})
-  await removeTopics(
-    config,
-    [...topics.values()].map(({ name }) => name),
-  )
-  if (failure !== undefined) throw failure
   return stop.signal.aborted && !good ? 130 : good ? 0 : 1
 }
 
@@ -199,13 +200,23 @@ function conclude(last: Snapshot, model: string, json: boolean): boolean {
   return lost === 0 && doubled === 0
 }
 
-async function removeTopics(config: Deployment['config'], names: readonly string[]): Promise<void> {
+/** Topics and subjects of the demo's own prefix. Says so where it cannot. */
+async function removeTraces({ config, topics }: Deployment): Promise<void> {
+  const { url, timeout_ms } = config.registry
+  await deleteSubjects(
+    url,
+    timeout_ms,
+    schemasOf(topics).map(({ subject }) => subject),
+  )
   const settings = kafkaSettings(config)
-  const admin = await connectAdmin(createKafkaClient(settings), settings)
-  await admin.deleteTopics({ topics: [...names] }).catch(() => {})
-  await admin.disconnect()
+  try {
+    const admin = await connectAdmin(createKafkaClient(settings), settings)
+    await admin.deleteTopics({ topics: [...topics.values()].map(({ name }) => name) }).finally(() => admin.disconnect())
+  } catch {
+    process.stderr.write(`the demo's topics could not be removed: ${config.kafka.topic_prefix}*\n`)
+  }
 }
 
 async function rowsOf(file: string): Promise<Row[]> {
-  return Array.fromAsync(readRows(file))
+  return Array.fromAsync(readRows(file), ({ row }) => row)
 }

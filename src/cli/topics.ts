@@ -1,10 +1,9 @@
 // `sluice topics apply`: prints the plan, then creates what is missing. Idempotent; refuses what would lose data.
 import { connectAdmin, createKafkaClient } from '../adapters/kafka/client.ts'
 import { applyTopics, planFor } from '../adapters/kafka/topics.ts'
-import { SluiceError } from '../core/error.ts'
 import type { Deployment } from '../adapters/config/load.ts'
-import { load, parse } from './command.ts'
-import { kafkaSettings, printPlan } from './apply.ts'
+import { applyVerb, carryOut, kafkaSettings } from './apply.ts'
+import type { ApplyOptions } from './apply.ts'
 
 const HELP = `usage: sluice topics apply [--dry-run] [--config FILE] [--json]
 
@@ -12,21 +11,9 @@ Creates the topics of topics/ and brings their configuration to what is written 
   --dry-run   print the plan only; exit code 1 where something is refused
 `
 
-export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args, { 'dry-run': { type: 'boolean', default: false } }, 1)
-  if (values.help) {
-    process.stdout.write(HELP)
-    return 0
-  }
-  if (positionals[0] !== 'apply')
-    throw new SluiceError('SL104', 'what shall be done with the topics? `sluice topics apply`')
-  return applyAllTopics(await load(values.config), { dryRun: values['dry-run'], json: values.json })
-}
+export const run = applyVerb('topics', HELP, applyAllTopics)
 
-export async function applyAllTopics(
-  { config, topics }: Deployment,
-  options: { readonly dryRun: boolean; readonly json: boolean; readonly quiet?: boolean },
-): Promise<number> {
+export async function applyAllTopics({ config, topics }: Deployment, options: ApplyOptions): Promise<number> {
   const settings = kafkaSettings(config)
   const admin = await connectAdmin(createKafkaClient(settings), settings)
   try {
@@ -37,13 +24,8 @@ export async function applyAllTopics(
       config: Object.fromEntries(Object.entries(config).map(([key, value]) => [key, String(value)])),
     }))
     const plan = await planFor(admin, wanted)
-    if (!options.quiet)
-      printPlan(
-        plan.map(({ kind, topic, says }) => ({ kind, name: topic, says })),
-        options.json,
-      )
-    if (!options.dryRun) await applyTopics(admin, wanted, plan)
-    return plan.some(({ kind }) => kind === 'refuse') ? 1 : 0
+    const lines = plan.map(({ kind, topic, says }) => ({ kind, name: topic, says }))
+    return await carryOut(lines, options, () => applyTopics(admin, wanted, plan))
   } finally {
     await admin.disconnect()
   }

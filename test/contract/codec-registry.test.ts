@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { createCodec } from '../../src/adapters/registry/codec.ts'
-import { applySchemas, planSchemas } from '../../src/adapters/registry/schemas.ts'
+import { applySchemas, deleteSubjects, planSchemas } from '../../src/adapters/registry/schemas.ts'
 import { SluiceError } from '../../src/core/error.ts'
 import type { ErrorCode } from '../../src/core/error.ts'
 import type { Codec } from '../../src/ports/codec.ts'
@@ -203,5 +203,39 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
     assert.equal(await kind(bad), 'refuse')
     await assert.rejects(applySchemas(front.url, [{ subject, schema: bad }], await plan(bad)), isCode('SL303'))
     assert.equal(await kind(first), 'keep')
+  })
+
+  test('a subject whose compatibility level is another is refused in the plan, and nothing is registered', async () => {
+    const subject = `levelled.${ID}-value`
+    const schemas = [{ subject, schema: { type: 'record', name: 'L', namespace: `test.l${ID}`, fields: [] } }]
+    const before = await planSchemas(front.url, 5_000, schemas)
+    const body = JSON.stringify({ compatibility: 'FULL' })
+    const headers = { 'content-type': 'application/vnd.schemaregistry.v1+json' }
+    await fetch(`${REGISTRY}/config/${subject}`, { method: 'PUT', headers, body })
+    const plan = await planSchemas(front.url, 5_000, schemas)
+    assert.deepEqual([plan[0]!.kind, plan[0]!.says.includes('FULL')], ['refuse', true])
+    for (const it of [plan, before]) await assert.rejects(applySchemas(front.url, schemas, it), isCode('SL303'))
+    assert.equal((await fetch(`${REGISTRY}/subjects/${subject}/versions`)).status, 404)
+  })
+
+  test('a registry that is ill or lets nobody in is SL301, no refusal of the schema', async () => {
+    const schemas = [{ subject: `ill.${ID}-value`, schema: HOSTILE }]
+    front.mode = '500'
+    await assert.rejects(planSchemas(front.url, 5_000, schemas), isCode('SL301'))
+    const plan = [{ kind: 'register', subject: schemas[0]!.subject, says: '' }] as const
+    await assert.rejects(applySchemas(front.url, schemas, plan), isCode('SL301'))
+    front.mode = 'ok'
+    front.own.set(`/subjects/ill.${ID}-value`, { status: 401, body: { message: 'who are you?' } })
+    await assert.rejects(planSchemas(front.url, 5_000, schemas), isCode('SL301'))
+  })
+
+  test('subjects that are deleted are gone; what cannot be deleted is no error', async () => {
+    const subjects = [`gone.${ID}-value`, `never.there.${ID}-value`]
+    const schemas = [{ subject: subjects[0]!, schema: HOSTILE }]
+    await applySchemas(front.url, schemas, await planSchemas(front.url, 5_000, schemas))
+    await deleteSubjects(front.url, 5_000, subjects)
+    const left = (await (await fetch(`${REGISTRY}/subjects?deleted=true`)).json()) as string[]
+    assert.ok(!left.includes(subjects[0]!))
+    await deleteSubjects('http://127.0.0.1:1', 500, subjects)
   })
 })

@@ -10,8 +10,6 @@ export interface TopicToApply extends WantedTopic {
 }
 
 const CREATED_WITHIN_MS = 15_000
-/** DYNAMIC_TOPIC_CONFIG of the protocol; kafkajs's types name it, its code does not. */
-const SET_ON_THE_TOPIC = 1
 
 export async function planFor(admin: Admin, wanted: readonly WantedTopic[]): Promise<TopicStep[]> {
   return planTopics(wanted, await findTopics(admin, wanted))
@@ -65,7 +63,7 @@ async function configureAll(admin: Admin, topics: readonly TopicToApply[]): Prom
   })
   const setOn = (topic: string): [string, string][] =>
     (resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? [])
-      .filter(({ configSource, readOnly }) => configSource === SET_ON_THE_TOPIC && !readOnly)
+      .filter(({ configSource, readOnly }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG && !readOnly)
       .map(({ configName, configValue }) => [configName, configValue])
   await admin.alterConfigs({
     validateOnly: false,
