@@ -1,13 +1,14 @@
 // `sluice run ROLE…`: runs roles in this process until a signal; drains, then exits 0.
 import { SluiceError } from '../core/error.ts'
-import { openProcess, ROLES } from '../roles/process.ts'
+import { openProcess } from '../roles/process.ts'
+import { ROLES } from '../roles/roles.ts'
 import type { Role } from '../roles/runtime.ts'
 import { load, parse } from './command.ts'
 
 const HELP = `usage: sluice run ROLE… [--task NAME] [--config FILE]
 
 Roles: ${Object.keys(ROLES).join(', ')}. Several roles share one process.
-  --task NAME   only this task (may be repeated; default: all of tasks.enabled)
+  --task NAME   classify only this task (may be repeated; default: all of tasks.enabled); fallback serves all
 SIGTERM or Ctrl-C drains: what is being handled is finished and committed. A second Ctrl-C ends at once.
 `
 
@@ -27,7 +28,6 @@ export async function run(args: string[]): Promise<number> {
   if (missing !== undefined) throw new SluiceError('SL104', `no task "${missing}" in tasks.enabled`)
   const tasks = deployment.tasks.filter(({ task }) => values.task?.includes(task.name) ?? true)
   const opened = Promise.withResolvers<Role>()
-  opened.promise.catch(() => {}) // the failure is thrown below
   // From the start: a signal while the process opens ends it before it takes anything.
   drainOnSignal(deployment.config.shutdown_ms, async () => (await opened.promise).drain())
   const whole = await openProcess(deployment, positionals, tasks)

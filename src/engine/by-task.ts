@@ -9,14 +9,14 @@ import type { Batch, Handler, InputRecord } from '../ports/stream.ts'
 export function handleByTask(handlers: ReadonlyMap<string, Handler>): Handler {
   const first = handlers.keys().next().value
   if (first === undefined) throw new RangeError('no task to handle')
-  return async (batch, progress) => {
+  return async (batch, progress, afterCommit) => {
     const taskOf = ({ headers }: InputRecord): string => {
       const name = String(headers['sluice-task'] ?? '')
       return handlers.has(name) ? name : first
     }
     const parts = [...Map.groupBy(batch.records, taskOf)]
     const written = await Promise.all(
-      parts.map(([task, records]) => handlers.get(task)!({ ...batch, records } satisfies Batch, progress)),
+      parts.map(([task, records]) => handlers.get(task)!({ ...batch, records } satisfies Batch, progress, afterCommit)),
     )
     return written.flat()
   }

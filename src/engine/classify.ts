@@ -22,7 +22,7 @@ export function createClassifyHandler(deps: ClassifyDeps): Handler {
   const { task, tiers, writer, emit, clock } = deps
   const order = task.order.filter((tier) => tiers[tier] !== undefined)
 
-  return async (batch, progress) => {
+  return async (batch, progress, afterCommit) => {
     const lap = stopwatch(clock, emit, task.name)
     lap.since(batch.records[0]!.timestamp_ms, 'wait')
     const taken = await takeBatch(deps, batch, progress)
@@ -34,12 +34,11 @@ export function createClassifyHandler(deps: ClassifyDeps): Handler {
       lap(ask.tier)
     }
     const decided = close(cascade)
-    await deps.remember(
-      items,
-      decided.map((outcome) => (outcome.kind === 'result' ? outcome.answer : undefined)),
-    )
+    const answers = decided.map((outcome) => (outcome.kind === 'result' ? outcome.answer : undefined))
+    afterCommit(() => deps.remember(items, answers))
     const outcomes = merge(taken, decided)
-    const records = await writer.write(outcomes, batch)
+    const byOffset = new Map(batch.records.map((record) => [record.offset, record]))
+    const records = await writer.write(outcomes, ({ offset }) => byOffset.get(offset))
     lap('encode')
     countOutcomes(emit, task.name, outcomes)
     return records

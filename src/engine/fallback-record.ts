@@ -1,6 +1,7 @@
 // Reads back what the classify role wrote to the fallback topic. What does not fit is refused, never repaired.
 import type { Ranked } from '../core/answer.ts'
 import type { Item, Source } from '../core/item.ts'
+import { pathKey } from '../core/labels.ts'
 import type { Task } from '../core/task.ts'
 
 /** The reverse of what `fallback` writes; undefined where the value is not one of ours. */
@@ -8,6 +9,8 @@ export function readFallback(
   task: Task,
   value: unknown,
   hash: (segments: readonly string[]) => string | undefined,
+  /** Keys of the task's label set. */
+  known: ReadonlyMap<string, number>,
 ): { item: Item; shortlist: readonly Ranked[] } | undefined {
   const { item: id, task: name, entity, segments, shortlist, source: from } = fieldsOf(value)
   if (name !== task.name || typeof id !== 'string' || typeof entity !== 'string') return undefined
@@ -18,7 +21,9 @@ export function readFallback(
   if (!texts.every((text): text is string => typeof text === 'string')) return undefined
   const textHash = hash(texts)
   if (textHash === undefined) return undefined
-  return { item: { id, task: task.name, entity, segments: texts, textHash, source }, shortlist }
+  // Items wait for days: a path that the label set has lost since is not offered to the LLM.
+  const offered = shortlist.filter(({ label }) => known.has(pathKey(label)))
+  return { item: { id, task: task.name, entity, segments: texts, textHash, source }, shortlist: offered }
 }
 
 function readSource({ topic, partition, offset, timestamp }: Fields): Source | undefined {

@@ -3,6 +3,7 @@
 // Waits as long as the LLM is away; what waits, waits in Kafka.
 import type { Answer, Ranked } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
+import { pathIndex } from '../core/labels.ts'
 import type { DeadLetter, Outcome } from '../core/outcome.ts'
 import type { Task } from '../core/task.ts'
 import type { LlmCallRecord } from '../core/llm/usage.ts'
@@ -43,33 +44,37 @@ export interface FallbackDeps {
 
 export function createFallbackHandler(deps: FallbackDeps): Handler {
   const { task, clock, emit } = deps
+  const known = pathIndex(task.labels)
 
-  return async (batch, progress) => {
+  return async (batch, progress, afterCommit) => {
     const lap = stopwatch(clock, emit, `${task.name}:fallback`)
     const decoded = await decodePatiently(deps, batch, progress)
-    const taken = batch.records.map((_, index) => take(deps, batch, index, decoded[index]!))
+    const taken = batch.records.map((_, index) => take(deps, known, batch, index, decoded[index]!))
     const waiting = taken.filter((it) => 'item' in it)
     lap('decode')
-    const known = await deps.exact.answer(waiting.map(({ item }) => item))
+    const cached = await deps.exact.answer(waiting.map(({ item }) => item))
     lap('exact')
-    const unknown = waiting.filter((_, index) => known[index]?.kind !== 'answer')
+    const unknown = waiting.filter((_, index) => cached[index]?.kind !== 'answer')
     const verdicts = unknown.length > 0 ? await deps.askLlm(unknown, progress) : []
     lap('llm')
-    await deps.remember(
-      unknown.map(({ item }) => item),
-      verdicts.map((verdict) => (verdict.kind === 'answered' ? verdict.answer : undefined)),
+    // Only once committed: a batch that is read again must be asked again, or its labels would never be written.
+    afterCommit(() =>
+      deps.remember(
+        unknown.map(({ item }) => item),
+        verdicts.map((verdict) => (verdict.kind === 'answered' ? verdict.answer : undefined)),
+      ),
     )
     const said = verdicts.values()
     let position = 0
     const outcomes = taken.map((it): Outcome => {
       if (!('item' in it)) return it
-      const reply = known[position++]
+      const reply = cached[position++]
       if (reply?.kind === 'answer') return { kind: 'result', item: it.item, answer: reply.answer }
       const verdict = said.next().value!
       if (verdict.kind === 'answered') return { kind: 'result', item: it.item, answer: verdict.answer }
       return { kind: 'review', item: it.item, shortlist: verdict.shortlist, why: verdict.why }
     })
-    const records: OutputRecord[] = await deps.outcomes.write(outcomes, batch)
+    const records: OutputRecord[] = await deps.outcomes.write(outcomes, (_, index) => batch.records[index])
     const labels = await deps.labels.write(verdicts.filter((verdict) => verdict.kind === 'answered'))
     lap('encode')
     countOutcomes(emit, task.name, outcomes)
@@ -77,8 +82,14 @@ export function createFallbackHandler(deps: FallbackDeps): Handler {
   }
 }
 
-function take(deps: FallbackDeps, batch: Batch, index: number, decoded: Decoded): Waiting | DeadLetter {
-  const read = decoded.ok ? readFallback(deps.task, decoded.value, deps.hash) : undefined
+function take(
+  deps: FallbackDeps,
+  known: ReadonlyMap<string, number>,
+  batch: Batch,
+  index: number,
+  decoded: Decoded,
+): Waiting | DeadLetter {
+  const read = decoded.ok ? readFallback(deps.task, decoded.value, deps.hash, known) : undefined
   if (read) return read
   const { offset, timestamp_ms } = batch.records[index]!
   const source = { topic: batch.topic, partition: batch.partition, offset, timestamp_ms }

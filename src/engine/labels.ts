@@ -46,7 +46,7 @@ export function createLabelWriter(task: Task, topic: string, codec: Codec): Labe
           'sluice-digest': answer.digest,
           ce_specversion: '1.0',
           ce_type: 'dev.sluice.label',
-          ce_source: `/sluice/${task.name}`,
+          ce_source: `/sluice/${task.name}/label`,
           ce_id: item.id,
         },
       }))

@@ -6,7 +6,7 @@ import type { Item, Source } from '../core/item.ts'
 import type { DeadLetter, Outcome } from '../core/outcome.ts'
 import type { Task } from '../core/task.ts'
 import type { Codec } from '../ports/codec.ts'
-import type { Batch, Headers, InputRecord, OutputRecord } from '../ports/stream.ts'
+import type { Headers, InputRecord, OutputRecord } from '../ports/stream.ts'
 
 /** Names on the broker. */
 export interface OutcomeTopics {
@@ -17,8 +17,14 @@ export interface OutcomeTopics {
 }
 
 export interface OutcomeWriter {
-  /** The records of a batch's outcomes, in the outcomes' order. `batch` holds the raw bytes that dead letters keep. */
-  write(outcomes: readonly Outcome[], batch: Batch): Promise<OutputRecord[]>
+  /**
+   * The records of a batch's outcomes, in the outcomes' order. `inputOf` finds the record that an outcome came from: its
+   * trace context is carried through, and dead letters keep its bytes.
+   */
+  write(
+    outcomes: readonly Outcome[],
+    inputOf: (source: Source, index: number) => InputRecord | undefined,
+  ): Promise<OutputRecord[]>
 }
 
 const NONE = 'none'
@@ -34,8 +40,7 @@ export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Co
   const headers = headersFor(task.name)
 
   return {
-    async write(outcomes, batch) {
-      const raw = new Map(batch.records.map((record) => [record.offset, record]))
+    async write(outcomes, inputOf) {
       const values = { result: [] as object[], fallback: [] as object[], review: [] as object[] }
       for (const outcome of outcomes) {
         if (outcome.kind !== 'dead-letter') values[outcome.kind].push(valueOf(task, outcome))
@@ -45,11 +50,11 @@ export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Co
         fallback: (await encodeAll(codec, topics.fallback, values.fallback)).values(),
         review: (await encodeAll(codec, topics.reviews, values.review)).values(),
       }
-      return outcomes.map((outcome): OutputRecord => {
-        if (outcome.kind === 'dead-letter') return deadLetter(outcome, raw.get(outcome.source.offset), topics, headers)
+      return outcomes.map((outcome, index): OutputRecord => {
+        if (outcome.kind === 'dead-letter') return deadLetter(outcome, inputOf(outcome.source, index), topics, headers)
         const { item, kind } = outcome
         const answer = kind === 'result' ? outcome.answer : undefined
-        const trace = traceOf(raw.get(item.source.offset))
+        const trace = traceOf(inputOf(item.source, index))
         return {
           topic: topicOf[kind],
           key: kind === 'result' ? item.entity : kind === 'fallback' ? item.textHash : item.id,
@@ -76,7 +81,7 @@ function headersFor(task: string) {
         ...fixed,
         'sluice-outcome': Buffer.from(kind),
         ce_type: Buffer.from(`dev.sluice.${kind}`),
-        ce_source: Buffer.from(`/sluice/${task}`),
+        ce_source: Buffer.from(`/sluice/${task}/${kind}`),
       }
       perKind.set(kind, found)
     }

@@ -32,7 +32,12 @@ export interface OutputRecord {
  * Call `progress` at least every few seconds while working: it keeps the partition, and throws when the partition is
  * lost or the stream drains; let that throw pass. Any other throw is fatal: nothing is committed and `run` rejects.
  */
-export type Handler = (batch: Batch, progress: () => Promise<void>) => Promise<readonly OutputRecord[]>
+export type Handler = (
+  batch: Batch,
+  progress: () => Promise<void>,
+  /** Runs the work once the batch is committed, and never for a batch that was not. It must not throw. */
+  afterCommit: (work: () => Promise<void>) => void,
+) => Promise<readonly OutputRecord[]>
 
 export interface Stream {
   /** Resolves after `drain`; rejects with a SluiceError (SL2xx) when the stream cannot go on. */

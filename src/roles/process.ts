@@ -10,15 +10,9 @@ import { SluiceError } from '../core/error.ts'
 import { transition } from '../core/lifecycle.ts'
 import type { Signal, State } from '../core/lifecycle.ts'
 import { allOf } from '../engine/all-of.ts'
-import { classifyRole } from './classify.ts'
-import { fallbackRole } from './fallback.ts'
+import { ROLES } from './roles.ts'
 import { openRuntime } from './runtime.ts'
 import type { Role, Runtime } from './runtime.ts'
-
-export const ROLES: Readonly<Record<string, (runtime: Runtime, tasks: readonly TaskFile[]) => Role | Promise<Role>>> = {
-  classify: classifyRole,
-  fallback: fallbackRole,
-}
 
 export interface Process extends Role {
   /** Where the health pages and metrics are. */
@@ -50,22 +44,25 @@ export async function openProcess(
   const [live, ready, started] = [is('starting', 'running', 'draining'), is('running'), is('running', 'draining')]
   const http = await serveHttp({ ...config.http, live, ready, started, metrics })
   let runtime: Runtime | undefined
-  const end = async (error?: unknown): Promise<void> => {
-    if (error !== undefined) emit('process.failed', { code: error instanceof SluiceError ? error.code : 'SL000' })
-    move(error === undefined ? 'ended' : 'failed')
+  const fail = (error: unknown): void => {
+    emit('process.failed', { code: error instanceof SluiceError ? error.code : 'SL000' })
+    move('failed')
+    setTimeout(() => process.exit(1), config.shutdown_ms).unref() // whatever hangs must not keep a failed process
+  }
+  const close = async (): Promise<void> => {
     await runtime?.close()
     await http.close()
-    if (error !== undefined) throw error
   }
   try {
     const opened = (runtime = await openRuntime(deployment, emit))
-    const whole = allOf(await Promise.all(roles.map((name) => ROLES[name]!(opened, tasks))))
+    const whole = allOf(await Promise.all(roles.map((name) => ROLES[name]!(opened, tasks, deployment.tasks))))
     degraded = () => [...whole.degraded(), ...(opened.cacheHealthy() ? [] : ['Redis does not answer'])]
     return {
       url: http.url,
       async run() {
         move('started')
-        await whole.run().then(() => end(), end)
+        await whole.run(fail).finally(close)
+        move('ended')
       },
       drain() {
         move('drain')
@@ -73,7 +70,8 @@ export async function openProcess(
       },
     }
   } catch (error) {
-    await end(error)
-    throw error // not reached: end throws it again
+    fail(error)
+    await close()
+    throw error
   }
 }

@@ -21,20 +21,22 @@ export interface Role {
 
 export type Runtime = Awaited<ReturnType<typeof openRuntime>>
 
-/** Throws SL201, SL301 or SL302 in finite time when what it needs is not there. */
+/** Throws SL201, SL202, SL301 or SL302 in finite time when what it needs is not there. */
 export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
   const kafka = { ...config.kafka, brokers: brokersOf(config) }
   const client = createKafkaClient(kafka)
   const admin = await connectAdmin(client, kafka)
   const offsets = createOffsets(admin)
-  const codec = await createCodec({ ...config.registry, ...config.limits }, formatsOf(topics)).catch(
-    async (error: unknown) => {
+  const topicName = (alias: string): string => topics.get(alias)!.name
+  const written = ['results', 'fallback', 'labels', 'reviews', 'dead-letters'].map(topicName)
+  const codec = await offsets
+    .assertExist(written)
+    .then(() => createCodec({ ...config.registry, ...config.limits }, formatsOf(topics)))
+    .catch(async (error: unknown) => {
       await admin.disconnect()
       throw error
-    },
-  )
+    })
   const caches = await openCaches(config, emit)
-  const topicName = (alias: string): string => topics.get(alias)!.name
 
   return {
     config,
@@ -54,7 +56,15 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
     /** `name` labels the stream's stages. */
     stream: (name: string, group: string, topic: string, batch_records_max: number): Stream =>
       createKafkaStream(
-        { ...kafka, name, delivery: config.delivery, batch_records_max, group, topics: [topic] },
+        {
+          ...kafka,
+          name,
+          delivery: config.delivery,
+          batch_records_max,
+          group,
+          topics: [topic],
+          drain_ms: config.shutdown_ms / 2,
+        },
         { client, offsets, emit },
       ),
     close: async () => {

@@ -99,10 +99,10 @@ describe('a stream on Kafka', { skip: noKafka }, () => {
   test('records deleted under a running stream halt it: SL204, nothing is skipped', TEST_MS, async () => {
     await world.produce(0, ['0', '1'])
     const [called, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    const { ended } = run(async (batch, progress) => {
+    const { ended } = run(async (batch, progress, afterCommit) => {
       called.resolve()
       await release.promise
-      return echo(batch, progress)
+      return echo(batch, progress, afterCommit)
     })
     await called.promise
     await world.produce(0, ['2', '3', '4', '5'])

@@ -99,6 +99,22 @@ function streamContract(name: string, make: () => Promise<StreamWorld>, skip: fa
       )
     })
 
+    test(
+      'work for after the commit is done when the offset stands, and not for a batch that was not committed',
+      TEST_MS,
+      async () => {
+        await world.produce(0, ['a'])
+        const seenThen: number[] = []
+        run(async (batch, _, afterCommit) => {
+          afterCommit(async () => void seenThen.push(await world.committed(0)))
+          return echoOf(world.output, batch)
+        })
+        await Promise.all([committed(0, 1), seen(1)])
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        assert.deepEqual(seenThen, [1])
+      },
+    )
+
     test('a handler that writes nothing still moves the offset', TEST_MS, async () => {
       await world.produce(1, ['a', 'b', 'c'])
       run(async () => [])

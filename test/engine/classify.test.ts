@@ -12,6 +12,7 @@ import type { TierPort } from '../../src/ports/tier.ts'
 import { fakeClock } from '../fakes/clock.ts'
 import { answerOf, pairTask, plainHash, taskOf } from '../fakes/items.ts'
 import { memoryCodec } from '../fakes/memory-codec.ts'
+import { committed } from '../fakes/committed.ts'
 
 const TOPICS = { results: 'results', fallback: 'fallback', reviews: 'reviews', deadLetters: 'dead-letters' }
 const LIMITS = { items_per_record_max: 5, segment_chars_max: 100 }
@@ -54,7 +55,7 @@ function engine(task = taskOf(), tiers: Partial<Record<Tier, TierPort>> = { loca
     remember: async (items, answers) =>
       void remembered.push(...items.map((it, at) => [it.entity, answers[at]] as const)),
   })
-  return { handler, codec, events, remembered, clock }
+  return { handler: committed(handler), codec, events, remembered, clock }
 }
 const shop = (id: string, title: string) => ({ id, title })
 

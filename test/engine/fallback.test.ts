@@ -16,11 +16,15 @@ import type { Batch, Handler, InputRecord } from '../../src/ports/stream.ts'
 import { fakeClock } from '../fakes/clock.ts'
 import { answerOf, itemOf, plainHash, taskOf } from '../fakes/items.ts'
 import { memoryCodec } from '../fakes/memory-codec.ts'
+import { pathIndex } from '../../src/core/labels.ts'
+import { committed } from '../fakes/committed.ts'
 
 const TOPICS = { results: 'results', fallback: 'fallback', reviews: 'reviews', deadLetters: 'dead-letters' }
 const codec = memoryCodec(['results', 'fallback', 'reviews', 'labels'])
 const progress = async () => {}
 const RECORD = { model: 'm', inputTokens: 1, outputTokens: 1, costUsd: 0 } as never
+
+const KNOWN = pathIndex(taskOf().labels)
 
 /** What the classify role writes of these items, as the fallback role gets it. */
 async function sent(items: readonly Item[]): Promise<Batch> {
@@ -32,8 +36,7 @@ async function sent(items: readonly Item[]): Promise<Batch> {
       why: { kind: 'no-answer' },
     } as const
   })
-  const none: Batch = { topic: 'products', partition: 0, records: [] }
-  const written = await createOutcomeWriter(taskOf(), TOPICS, codec).write(outcomes, none)
+  const written = await createOutcomeWriter(taskOf(), TOPICS, codec).write(outcomes, () => undefined)
   return batchOf(written.map(({ value }) => value))
 }
 function batchOf(values: readonly (Buffer | null)[]): Batch {
@@ -67,7 +70,7 @@ function engine(llm: (item: Item) => Partial<LlmVerdict>, known: (item: Item) =>
     outcomes: createOutcomeWriter(task, TOPICS, codec),
     labels: createLabelWriter(task, 'labels', codec),
   })
-  return { handler, asked, remembered }
+  return { handler: committed(handler), uncommitted: handler, asked, remembered }
 }
 const answered = () => ({ kind: 'answered', answer: answerOf([], { tier: 'llm', digest: 'prompt' }) }) as const
 const review = () => ({ kind: 'review', shortlist: [], why: 'refused' }) as const
@@ -90,6 +93,15 @@ describe('the fallback machine', () => {
       ['p1', undefined],
       ['p2', 'llm'],
     ])
+  })
+
+  test('what the LLM said is remembered only once it is committed: else its labels could be lost', async () => {
+    const { uncommitted, remembered } = engine(answered)
+    const after: (() => Promise<void>)[] = []
+    await uncommitted(await sent([itemOf(0)]), progress, (work) => after.push(work))
+    assert.deepEqual(remembered, [])
+    for (const work of after) await work()
+    assert.deepEqual(remembered, [['p0', 'llm']])
   })
 
   test('what the cache knows by now is not asked again and makes no label', async () => {
@@ -133,7 +145,7 @@ describe('a fallback record', () => {
         async (title, offset) => {
           const item = { ...itemOf(offset, title), textHash: plainHash([title])! }
           const value = JSON.parse(String((await sent([item])).records[0]!.value)) as unknown
-          assert.deepEqual(readFallback(taskOf(), value, plainHash), {
+          assert.deepEqual(readFallback(taskOf(), value, plainHash, KNOWN), {
             item,
             shortlist: [{ label: ['Food', 'Bread'], probability: 0.4 }],
           })
@@ -148,7 +160,7 @@ describe('a fallback record', () => {
       fc.constantFrom('shop', [], [{ name: 'title', text: 'x' }], [null], { topic: 't' }),
     )
     const value = fc.record({ item: part, task: part, entity: part, segments: part, shortlist: part, source: part })
-    fc.assert(fc.property(fc.oneof(fc.anything(), value), (it) => void readFallback(taskOf(), it, plainHash)))
+    fc.assert(fc.property(fc.oneof(fc.anything(), value), (it) => void readFallback(taskOf(), it, plainHash, KNOWN)))
   })
 })
 
@@ -161,11 +173,13 @@ describe('one topic, several tasks', () => {
     const headers: InputRecord['headers'] = task === undefined ? {} : { 'sluice-task': Buffer.from(task) }
     return { offset, timestamp_ms: 0, key: null, value: null, headers }
   }
-  const both = handleByTask(
-    new Map([
-      ['a', handler('a')],
-      ['b', handler('b')],
-    ]),
+  const both = committed(
+    handleByTask(
+      new Map([
+        ['a', handler('a')],
+        ['b', handler('b')],
+      ]),
+    ),
   )
 
   test("each task's records go to its handler, in order; those of no task to the first", async () => {

@@ -12,6 +12,8 @@ import { memoryCodec } from '../fakes/memory-codec.ts'
 const TOPICS = { results: 'results', fallback: 'fallback', reviews: 'reviews', deadLetters: 'dead-letters' }
 const codec = memoryCodec(['results', 'fallback', 'reviews', 'labels'])
 const writer = createOutcomeWriter(taskOf(), TOPICS, codec)
+const write = (outcomes: readonly Outcome[], { records }: Batch) =>
+  writer.write(outcomes, ({ offset }) => records.find((record) => record.offset === offset))
 const TRACE = Buffer.from('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')
 
 function batchOf(...records: Partial<InputRecord>[]): Batch {
@@ -37,7 +39,7 @@ const json = ({ value }: OutputRecord) => JSON.parse(String(value)) as Record<st
 
 describe('the records of outcomes', () => {
   test('one record an outcome, in order, each on its topic with its key', async () => {
-    const records = await writer.write(OUTCOMES, RECORDS)
+    const records = await write(OUTCOMES, RECORDS)
     assert.deepEqual(
       records.map(({ topic, key }) => [topic, String(key)]),
       [
@@ -50,7 +52,7 @@ describe('the records of outcomes', () => {
   })
 
   test('carry headers that name the item, the outcome, the task, the tier and the digest', async () => {
-    const [result, fallback] = (await writer.write(OUTCOMES, RECORDS)).map(texts)
+    const [result, fallback] = (await write(OUTCOMES, RECORDS)).map(texts)
     assert.deepEqual(result, {
       'sluice-item': 'products/0/0/0',
       'sluice-outcome': 'result',
@@ -59,17 +61,14 @@ describe('the records of outcomes', () => {
       'sluice-digest': 'model-1',
       ce_specversion: '1.0',
       ce_type: 'dev.sluice.result',
-      ce_source: '/sluice/shop',
+      ce_source: '/sluice/shop/result',
       ce_id: 'products/0/0/0',
     })
     assert.deepEqual([fallback!['sluice-tier'], fallback!['sluice-digest']], ['none', 'none'])
   })
 
   test('carry exactly the headers of core/headers', async () => {
-    const records = await writer.write(
-      OUTCOMES,
-      batchOf({ headers: { traceparent: TRACE } }, {}, {}, { value: long() }),
-    )
+    const records = await write(OUTCOMES, batchOf({ headers: { traceparent: TRACE } }, {}, {}, { value: long() }))
     const seen = new Set(records.flatMap(({ headers }) => Object.keys(headers)))
     const all = { ...COMMON_HEADERS, ...OUTCOME_HEADERS, ...DEAD_LETTER_HEADERS, ...OPTIONAL_HEADERS }
     assert.deepEqual([...seen].sort(), Object.keys(all).sort())
@@ -84,7 +83,7 @@ describe('the records of outcomes', () => {
   })
 
   test('the trace of the input record goes through to its outcomes, and to no others', async () => {
-    const records = await writer.write(OUTCOMES, batchOf({ headers: { traceparent: TRACE } }, {}, {}, {}))
+    const records = await write(OUTCOMES, batchOf({ headers: { traceparent: TRACE } }, {}, {}, {}))
     assert.deepEqual(
       records.map((record) => texts(record)['traceparent']),
       [TRACE.toString(), undefined, undefined, undefined],
@@ -93,12 +92,12 @@ describe('the records of outcomes', () => {
 
   test('a header of a megabyte that calls itself a trace does not go through', async () => {
     const headers = { traceparent: Buffer.alloc(1_000_000, 'x') }
-    const records = await writer.write(OUTCOMES, batchOf({ headers }, {}, {}, { headers }))
+    const records = await write(OUTCOMES, batchOf({ headers }, {}, {}, { headers }))
     for (const record of records) assert.equal(texts(record)['traceparent'], undefined)
   })
 
   test('values hold what was decided, and no text of an answered item', async () => {
-    const [result, fallback, review] = (await writer.write(OUTCOMES, RECORDS)).slice(0, 3).map(json)
+    const [result, fallback, review] = (await write(OUTCOMES, RECORDS)).slice(0, 3).map(json)
     const source = { topic: 'products', partition: 0, offset: 0, timestamp: 1_800_000_000_000 }
     assert.deepEqual(result, {
       item: 'products/0/0/0',
@@ -119,23 +118,23 @@ describe('the records of outcomes', () => {
 
 describe('a dead letter', () => {
   const letter = OUTCOMES[3]!
-  const write = async (record: Partial<InputRecord>) =>
-    (await writer.write([letter], batchOf({ ...record, offset: '3' })))[0]!
+  const letterOf = async (record: Partial<InputRecord>) =>
+    (await write([letter], batchOf({ ...record, offset: '3' })))[0]!
 
   test('keeps the raw bytes and the key, and says why and where from', async () => {
-    const record = await write({ key: Buffer.from([1]), value: Buffer.from([0, 255, 10]) })
+    const record = await letterOf({ key: Buffer.from([1]), value: Buffer.from([0, 255, 10]) })
     assert.deepEqual([record.key, record.value], [Buffer.from([1]), Buffer.from([0, 255, 10])])
     const { 'sluice-reason': reason, 'sluice-detail': detail, 'sluice-source': source } = texts(record)
     assert.deepEqual([reason, detail, source], ['bad-value', 'at byte 7', 'products/0/3'])
   })
 
   test('of a tombstone without a key has its source for a key and no value', async () => {
-    const record = await write({})
+    const record = await letterOf({})
     assert.deepEqual([record.key, record.value], ['products/0/3', null])
   })
 
   test('of a record that no topic would take keeps the beginning and the length', async () => {
-    const record = await write({ value: long(), key: Buffer.alloc(200_000) })
+    const record = await letterOf({ value: long(), key: Buffer.alloc(200_000) })
     assert.deepEqual([record.value!.length, texts(record)['sluice-cut']], [1_500_000, '3000000'])
     assert.equal(record.key, 'products/0/3')
   })

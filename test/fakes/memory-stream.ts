@@ -112,11 +112,14 @@ export function memoryBroker(): MemoryBroker {
           const batch = records.slice(0, batch_records_max)
           if (batch.length === 0 || lost()) return
           const next = batch.length === records.length ? log.length : Number(batch.at(-1)!.offset) + 1
-          const outputs = await handler({ topic, partition, records: batch }, async () => {
+          const progress = async () => {
             if (lost()) throw new Lost()
-          })
+          }
+          const after: (() => Promise<void>)[] = []
+          const outputs = await handler({ topic, partition, records: batch }, progress, (work) => after.push(work))
           if (member.owned !== owned) return // fenced
           transact(group, key, outputs, next)
+          await Promise.all(after.map((work) => work()))
         }
       }
 

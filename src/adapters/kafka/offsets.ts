@@ -5,6 +5,8 @@ import type { Admin, LogEntry } from 'kafkajs'
 export interface Offsets {
   /** The group's committed offset; -1 when it has none. */
   committed(group: string, topic: string, partition: number): Promise<bigint>
+  /** Throws SL202 where one does not exist. */
+  assertExist(topics: readonly string[]): Promise<void>
   /** Throws SL202 for a topic that does not exist, SL204 where a committed offset is not in its partition any more. */
   assertInRange(group: string, topics: readonly string[]): Promise<void>
   /** Records not yet committed, per topic. */
@@ -15,15 +17,20 @@ export function createOffsets(admin: Admin): Offsets {
   const committedOf = (group: string, topics: readonly string[]) =>
     onceLoaded(() => admin.fetchOffsets({ groupId: group, topics: [...topics] }))
 
+  async function assertExist(topics: readonly string[]): Promise<void> {
+    const existing = new Set(await admin.listTopics())
+    const missing = topics.filter((topic) => !existing.has(topic))
+    if (missing.length > 0) throw new SluiceError('SL202', missing.join(', '))
+  }
+
   return {
     async committed(group, topic, partition) {
       const [found] = await committedOf(group, [topic])
       return BigInt(found?.partitions.find((it) => it.partition === partition)?.offset ?? '-1')
     },
+    assertExist,
     async assertInRange(group, topics) {
-      const existing = new Set(await admin.listTopics())
-      const missing = topics.filter((topic) => !existing.has(topic))
-      if (missing.length > 0) throw new SluiceError('SL202', missing.join(', '))
+      await assertExist(topics)
       for (const { topic, partitions } of await committedOf(group, topics)) {
         const ranges = await admin.fetchTopicOffsets(topic)
         for (const { partition, offset } of partitions) {

@@ -31,6 +31,8 @@ export interface StreamSettings {
   readonly transaction_timeout_ms: number
   /** No sign of life for this long is a wedge: the stream fails. */
   readonly wedge_ms: number
+  /** A drain lets what is being handled finish for this long; then it is dropped, uncommitted. */
+  readonly drain_ms: number
 }
 
 export interface StreamDeps {
@@ -61,6 +63,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
   const working = new Set<Promise<void>>()
   let started: Promise<void> = Promise.resolve()
   let draining = false
+  let patienceUntil = Infinity
   let failure: SluiceError | undefined
 
   function fail(error: SluiceError): void {
@@ -116,7 +119,8 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
         await forget([`${topic}/${partition}`])
         const where = `${topic}/${partition} of group ${group}, tried ${attempt + 1} times`
         if (performance.now() > deadline) throw new SluiceError('SL203', where, { cause: error })
-        await new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** attempt, 2000)))
+        // Longer than the interval within which kafkajs sends no second heartbeat: the next one asks the broker.
+        await new Promise((resolve) => setTimeout(resolve, settings.heartbeat_interval_ms + 100))
         await assertStillMember(payload)
       }
     }
@@ -138,13 +142,16 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       return
     }
     const progress = async () => {
-      if (draining || failure) throw new Draining()
+      if (failure || performance.now() > patienceUntil) throw new Draining()
       await payload.heartbeat()
     }
     for (let start = 0; start < messages.length; start += settings.batch_records_max) {
       if (draining || failure || payload.isStale() || !payload.isRunning()) return
       const slice = messages.slice(start, start + settings.batch_records_max)
-      const outputs = await handler({ topic, partition, records: slice.map(toInput) }, progress)
+      const committed: (() => Promise<void>)[] = []
+      const outputs = await handler({ topic, partition, records: slice.map(toInput) }, progress, (work) =>
+        committed.push(work),
+      )
       const last = slice.at(-1)!.offset
       const isLast = start + slice.length === messages.length
       const next = (isLast ? BigInt(batch.lastOffset()) : BigInt(last)) + 1n // past control records and gaps
@@ -155,6 +162,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       emit('batch.committed', { task: settings.name, role: group, records: slice.length })
       position = next
       payload.resolveOffset(last)
+      await Promise.all(committed.map((work) => work()))
       emit('lag.measured', { topic, partition, records: Number(BigInt(batch.highWatermark) - next) })
       await payload.heartbeat()
     }
@@ -205,7 +213,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
         throw isKafkaError(error) ? new SluiceError('SL205', errorName(error), { cause: error }) : error
       } finally {
         unwatch()
-        await consumer.disconnect().catch(() => {})
+        await within(DISCONNECT_MS, consumer.disconnect()) // a handler that hangs must not keep the failure back
         client.onLog.delete(halt)
         await forget([...writers.keys()])
       }
@@ -213,12 +221,23 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
     },
     async drain() {
       draining = true
+      patienceUntil = performance.now() + settings.drain_ms
       await started.catch(() => {})
       await Promise.allSettled(working) // before stop(): kafkajs commits no offsets after it
       await consumer.stop().catch(() => {})
       ended.resolve()
     },
   }
+}
+
+const DISCONNECT_MS = 10_000
+
+/** Resolves when the work has ended, well or not, or when the time is over. */
+async function within(duration_ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, duration_ms)
+  await Promise.race([work.catch(() => {}), promise])
+  clearTimeout(timer)
 }
 
 /** A zombie must not claim again: throws when the group went on without us. */
@@ -231,13 +250,13 @@ async function assertStillMember(payload: EachBatchPayload): Promise<void> {
   }
 }
 
-/** The last moment a Date can hold: producers may write any 64-bit number, and Avro's long here ends at 2^53. */
+/** What a Date can hold: producers may write any 64-bit number, and Avro's long here ends at 2^53. */
 const TIMESTAMP_MS_MAX = 8.64e15
 
 function toInput(message: EachBatchPayload['batch']['messages'][number]): InputRecord {
   return {
     offset: message.offset,
-    timestamp_ms: Math.min(Number(message.timestamp), TIMESTAMP_MS_MAX),
+    timestamp_ms: Math.max(-TIMESTAMP_MS_MAX, Math.min(Number(message.timestamp), TIMESTAMP_MS_MAX)),
     key: message.key,
     value: message.value,
     headers: message.headers ? headersOf(message.headers) : {},

@@ -71,14 +71,20 @@ export async function claimPlain(kafka: Kafka, consumer: Consumer, claim: Claim)
     allowAutoTopicCreation: false,
     retry: TRANSACTION_RETRY,
   })
-  await producer.connect()
-  return {
-    committed: await claim.committedOffset(),
-    async commit(records, nextOffset) {
-      for (const part of parts(records)) await producer.sendBatch({ topicMessages: byTopic(part), acks: -1 })
-      await consumer.commitOffsets([{ topic, partition, offset: String(nextOffset) }])
-    },
-    discard: () => disconnect(producer),
+  try {
+    await producer.connect()
+    const committed = await claim.committedOffset()
+    return {
+      committed,
+      async commit(records, nextOffset) {
+        for (const part of parts(records)) await producer.sendBatch({ topicMessages: byTopic(part), acks: -1 })
+        await consumer.commitOffsets([{ topic, partition, offset: String(nextOffset) }])
+      },
+      discard: () => disconnect(producer),
+    }
+  } catch (error) {
+    await disconnect(producer)
+    throw error
   }
 }
 

@@ -148,12 +148,12 @@ async function checkGolden({ dir, manifest }: ModelFolder, pool: Piscina, thread
     ),
     raw: true,
   }
-  const all = await Promise.all(Array.from({ length: threads }, () => pool.run(chunk) as Promise<Answers>)).catch(
-    (error: unknown) => {
-      if (error instanceof SluiceError) throw error
-      throw new SluiceError('SL501', `${dir}: the model does not run: ${(error as Error).message}`, { cause: error })
-    },
-  )
+  const runs = Array.from({ length: threads }, () => pool.run(chunk) as Promise<Answers>)
+  await Promise.allSettled(runs) // the pool must be idle before it may be destroyed
+  const all = await Promise.all(runs).catch((error: unknown) => {
+    if (error instanceof SluiceError) throw error
+    throw new SluiceError('SL501', `${dir}: the model does not run: ${(error as Error).message}`, { cause: error })
+  })
   for (const { probabilities } of all)
     golden.forEach((item, row) => {
       const differs = item.probabilities.some(
