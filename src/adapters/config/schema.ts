@@ -117,7 +117,7 @@ export const configSchema = z.strictObject({
       model: text('gpt-5-mini', 'name of the model'),
       timeout_ms: ms(60_000, 'for one call'),
       items_per_call_max: count(20, 'items in one call'),
-      calls_concurrently: count(4, 'calls at the same time'),
+      calls_concurrently: count(4, 'calls at the same time, per task'),
       asks_max: count(3, 'how often one item is asked before it goes to reviews'),
       output_tokens_max: count(8000, 'tokens of one reply'),
       breaker_reset_ms: ms(10_000, 'an open breaker lets one probe through after this'),
