@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { createKafkaClient } from '../../src/adapters/kafka/client.ts'
 import { readFromStart } from '../../src/adapters/kafka/reader.ts'
 import { eventually, noStack, openBroker } from '../support/stack.ts'
-import type { Transaction } from 'kafkajs'
+import type { Producer, Transaction } from 'kafkajs'
 import type { Broker } from '../support/stack.ts'
 
 const RETRY = { retries: 8, initialRetryTime: 10, maxRetryTime: 1_000 }
@@ -15,20 +15,22 @@ const run = randomBytes(3).toString('hex')
 describe('records of aborted transactions', { skip: noStack }, () => {
   let broker: Broker
   const topic = `aborted-${run}`
-  const begun: Transaction[] = []
+  const producers: Producer[] = []
 
   before(async () => {
     broker = await openBroker()
     await broker.admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1 }] })
   })
-  after(() => broker?.close())
+  after(async () => {
+    await Promise.all(producers.map((producer) => producer.disconnect()))
+    await broker?.close()
+  })
 
   async function begin(name: string): Promise<Transaction> {
     const producer = broker.kafka.producer({ transactionalId: `${name}-${run}`, maxInFlightRequests: 1, retry: RETRY })
+    producers.push(producer)
     await producer.connect()
-    const transaction = await producer.transaction()
-    begun.push(transaction)
-    return transaction
+    return producer.transaction()
   }
   const send = (transaction: Transaction, value: string, key: Buffer | string = value) =>
     transaction.send({ topic, messages: [{ key, value, partition: 0 }] })
