@@ -47,6 +47,13 @@ function breakerContract(name: string, make: () => { clock: Clock; breaker: Brea
       return made
     }
 
+    test('opens after failures in a row, however many calls went well before', async () => {
+      const { breaker } = await setUp()
+      for (let call = 0; call < 20; call++) await breaker.fire(succeed, never)
+      for (let call = 0; call < FAILURES_MIN; call++) await assert.rejects(breaker.fire(fail, never), Outage)
+      assert.equal(breaker.state, 'open')
+    })
+
     test('closed, it runs the action and gives back what that gives', async () => {
       const { breaker } = await setUp()
       assert.equal(await breaker.fire(succeed, never), 'fine')

@@ -9,7 +9,7 @@ import type { Emit } from '../../ports/events.ts'
 export interface BreakerOptions {
   /** Milliseconds from opening to the next probe. */
   readonly reset_ms: number
-  /** Calls within the window below which it never opens. */
+  /** Calls within the window below which it never opens; as many failures in a row open it whatever the share. */
   readonly volume_min: number
   /** Share of failures in the window above which it opens, in (0, 1). */
   readonly failures_share_max: number
@@ -49,6 +49,13 @@ export function createBreaker(options: BreakerOptions): Breaker {
     emit('breaker.changed', { state })
     if (state !== 'open') for (const wake of waiting) wake()
   }
+  // A provider that dies after an hour of good answers must not take another hour's share of failures to notice.
+  let failuresInRow = 0
+  circuit.on('success', () => (failuresInRow = 0))
+  circuit.on('failure', () => {
+    failuresInRow++
+    if (failuresInRow >= options.volume_min && circuit.closed) circuit.open()
+  })
   circuit.on('open', () => changed('open'))
   circuit.on('halfOpen', () => changed('half-open'))
   circuit.on('close', () => changed('closed'))
