@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { after } from 'node:test'
 import { ROOT } from './deployment.ts'
 
 export interface LogEvent {
@@ -37,9 +38,11 @@ export interface SluiceOptions {
 const UNTIL_MS = 30_000
 const LINES_SHOWN = 12
 const children = new Set<ChildProcess>()
-process.once('exit', () => {
+const endAll = (): void => {
   for (const child of children) child.kill('SIGKILL')
-})
+}
+after(endAll) // what a test that failed has left running would keep the file from ending
+process.once('exit', endAll)
 
 /** `sluice ARGS…`; addresses of the servers come from our own environment. */
 export function startSluice(args: readonly string[], { env = {}, preload = [] }: SluiceOptions = {}): Sluice {
