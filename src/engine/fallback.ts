@@ -1,33 +1,21 @@
 // The streaming machine of the fallback role: what the shared cache knows by now is answered from there, the LLM
 // answers the rest; results, labels and reviews are committed together with the offset by the stream.
 // Waits as long as the LLM is away; what waits, waits in Kafka.
-import type { Answer, Ranked } from '../core/answer.ts'
+import type { Answer } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import { pathIndex } from '../core/labels.ts'
 import type { DeadLetter, Outcome } from '../core/outcome.ts'
 import type { Task } from '../core/task.ts'
-import type { LlmCallRecord } from '../core/llm/usage.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Codec, Decoded } from '../ports/codec.ts'
 import type { Emit } from '../ports/events.ts'
 import type { Batch, Handler, OutputRecord } from '../ports/stream.ts'
-import type { TierPort } from '../ports/tier.ts'
+import type { LlmResult, OpenItem, TierPort } from '../ports/tier.ts'
 import { readFallback } from './fallback-record.ts'
 import { decodePatiently } from './intake.ts'
 import { countOutcomes, stopwatch } from './measure.ts'
 import type { LabelWriter } from './labels.ts'
 import type { OutcomeWriter } from './outcomes.ts'
-
-interface Waiting {
-  readonly item: Item
-  readonly shortlist: readonly Ranked[]
-}
-
-/** What the LLM tier says of one item (tiers/llm.ts). */
-export type LlmVerdict = { readonly item: Item; readonly record: LlmCallRecord } & (
-  | { readonly kind: 'answered'; readonly answer: Answer }
-  | { readonly kind: 'review'; readonly shortlist: readonly Ranked[]; readonly why: string }
-)
 
 export interface FallbackDeps {
   readonly task: Task
@@ -36,7 +24,7 @@ export interface FallbackDeps {
   readonly emit: Emit
   readonly hash: (segments: readonly string[]) => string | undefined
   readonly exact: TierPort
-  readonly askLlm: (open: readonly Waiting[], progress: () => Promise<void>) => Promise<readonly LlmVerdict[]>
+  readonly askLlm: (open: readonly OpenItem[], progress: () => Promise<void>) => Promise<readonly LlmResult[]>
   readonly remember: (items: readonly Item[], answers: readonly (Answer | undefined)[]) => Promise<void>
   readonly outcomes: OutcomeWriter
   readonly labels: LabelWriter
@@ -88,7 +76,7 @@ function take(
   batch: Batch,
   index: number,
   decoded: Decoded,
-): Waiting | DeadLetter {
+): OpenItem | DeadLetter {
   const read = decoded.ok ? readFallback(deps.task, decoded.value, deps.hash, known) : undefined
   if (read) return read
   const { offset, timestamp_ms } = batch.records[index]!

@@ -5,12 +5,11 @@ import { callThrough } from './llm-call.ts'
 import { callIds, fold, open, plan } from '../core/llm/asking.ts'
 import { addUsage, costUsd, NO_USAGE, shareUsage } from '../core/llm/usage.ts'
 import { promptDigest, renderPrompt } from '../core/prompt.ts'
-import type { Answer, Ranked } from '../core/answer.ts'
-import type { Item } from '../core/item.ts'
 import type { Asking, AskLimits, Call, Heard, Verdict } from '../core/llm/asking.ts'
 import type { LlmCallRecord, LlmUsage } from '../core/llm/usage.ts'
 import type { Hash } from '../core/prompt.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { LlmResult, OpenItem } from '../ports/tier.ts'
 import type { CallLimits, CallOptions } from './llm-call.ts'
 
 export interface LlmLimits extends AskLimits, CallLimits {
@@ -26,18 +25,6 @@ export interface LlmTierOptions extends CallOptions {
   readonly hash: Hash
   readonly limits: LlmLimits
 }
-
-/** What the fallback topic holds of an item. */
-export interface OpenItem {
-  readonly item: Item
-  readonly shortlist: readonly Ranked[]
-}
-
-export type LlmResult = { readonly item: Item; readonly record: LlmCallRecord } & (
-  | { readonly kind: 'answered'; readonly answer: Answer }
-  /** `why` is in our words and safe to log. */
-  | { readonly kind: 'review'; readonly shortlist: readonly Ranked[]; readonly why: string }
-)
 
 export interface LlmTier {
   /** Prompt digest: stands in every answer. */

@@ -9,7 +9,7 @@ import { allOf } from '../../src/engine/all-of.ts'
 import { handleByTask } from '../../src/engine/by-task.ts'
 import { readFallback } from '../../src/engine/fallback-record.ts'
 import { createFallbackHandler } from '../../src/engine/fallback.ts'
-import type { LlmVerdict } from '../../src/engine/fallback.ts'
+import type { LlmResult } from '../../src/ports/tier.ts'
 import { createLabelWriter } from '../../src/engine/labels.ts'
 import { createOutcomeWriter } from '../../src/engine/outcomes.ts'
 import type { Batch, Handler, InputRecord } from '../../src/ports/stream.ts'
@@ -44,7 +44,7 @@ function batchOf(values: readonly (Buffer | null)[]): Batch {
   return { topic: 'fallback', partition: 0, records }
 }
 
-function engine(llm: (item: Item) => Partial<LlmVerdict>, known: (item: Item) => Answer | undefined = () => undefined) {
+function engine(llm: (item: Item) => Partial<LlmResult>, known: (item: Item) => Answer | undefined = () => undefined) {
   const task = taskOf()
   const asked: string[][] = []
   const remembered: (readonly [string, string | undefined])[] = []
@@ -63,7 +63,7 @@ function engine(llm: (item: Item) => Partial<LlmVerdict>, known: (item: Item) =>
     },
     askLlm: async (open) => {
       asked.push(open.map(({ item }) => item.entity))
-      return open.map(({ item }) => ({ item, record: RECORD, ...llm(item) }) as LlmVerdict)
+      return open.map(({ item }) => ({ item, record: RECORD, ...llm(item) }) as LlmResult)
     },
     remember: async (items, answers) =>
       void remembered.push(...items.map((it, at) => [it.entity, answers[at]?.tier] as const)),

@@ -8,7 +8,8 @@ import { fakeLlm, replyText } from '../fakes/llm.ts'
 import { hash, openItem, shopTask } from './llm.ts'
 import type { EventFields } from '../../src/core/events.ts'
 import type { Task } from '../../src/core/task.ts'
-import type { LlmLimits, OpenItem } from '../../src/tiers/llm.ts'
+import type { OpenItem } from '../../src/ports/tier.ts'
+import type { LlmLimits } from '../../src/tiers/llm.ts'
 import type { ReadRequest } from '../fakes/llm.ts'
 
 const LIMITS: LlmLimits = {

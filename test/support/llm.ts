@@ -8,7 +8,7 @@ import type { Ranked } from '../../src/core/answer.ts'
 import type { LabelPath } from '../../src/core/labels.ts'
 import type { Prompt } from '../../src/core/prompt.ts'
 import type { Task } from '../../src/core/task.ts'
-import type { OpenItem } from '../../src/tiers/llm.ts'
+import type { OpenItem } from '../../src/ports/tier.ts'
 
 /** A new seed for every run unless SEED is set; printed, so that a failure can be had again. */
 export function seed(t: TestContext): number {

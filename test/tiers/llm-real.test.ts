@@ -13,7 +13,7 @@ import { isOutage } from '../../src/tiers/llm-call.ts'
 import { hash, openItem, taskWith } from '../support/llm.ts'
 import type { Mode, StandIn } from '../../scripts/llm-stand-in.ts'
 import type { EventFields } from '../../src/core/events.ts'
-import type { LlmResult } from '../../src/tiers/llm.ts'
+import type { LlmResult } from '../../src/ports/tier.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../examples')
 const RESET_MS = 100

@@ -7,7 +7,7 @@ import { LlmStopped } from '../../src/tiers/llm.ts'
 import { readRequest, replyText } from '../fakes/llm.ts'
 import { never, RESET_MS, shop, truth, world } from '../support/llm-world.ts'
 import { openItem, treeTask } from '../support/llm.ts'
-import type { LlmResult, OpenItem } from '../../src/tiers/llm.ts'
+import type { LlmResult, OpenItem } from '../../src/ports/tier.ts'
 
 function assertAllRight(items: readonly OpenItem[], results: readonly LlmResult[]): void {
   assert.deepEqual(
