@@ -11,6 +11,7 @@ import { openSender } from '../../src/cli/produce.ts'
 import { applyAllSchemas } from '../../src/cli/schemas.ts'
 import { applyAllTopics } from '../../src/cli/topics.ts'
 import type { Row } from '../../src/cli/produce.ts'
+import { sleep } from './stack.ts'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -42,6 +43,8 @@ export interface TestDeployment {
   apply(): Promise<void>
   /** Sends rows as `sluice produce` does. */
   produce(alias: string, rows: readonly Row[]): Promise<void>
+  /** Sends rows at an even pace until there are no more or `signal` is aborted. */
+  trickle(alias: string, rows: readonly Row[], rows_a_second: number, signal: AbortSignal): Promise<void>
   remove(): Promise<void>
 }
 
@@ -75,6 +78,22 @@ export async function createDeployment(name: string, options: DeploymentOptions)
   await writeFile(config, JSON.stringify(settings, undefined, 2)) // JSON is YAML
 
   const load = () => loadDeployment(config, process.env)
+  async function send(
+    alias: string,
+    rows: readonly Row[],
+    chunk: number,
+    pause?: () => Promise<boolean>,
+  ): Promise<void> {
+    const sender = await openSender(await load(), alias)
+    try {
+      for (let start = 0; start < rows.length; start += chunk) {
+        await sender.send(rows.slice(start, start + chunk), 'id')
+        if ((await pause?.()) === true) return
+      }
+    } finally {
+      await sender.close()
+    }
+  }
   return {
     folder,
     config,
@@ -87,20 +106,15 @@ export async function createDeployment(name: string, options: DeploymentOptions)
       await applyAllTopics(deployment, quiet)
       await applyAllSchemas(deployment, quiet)
     },
-    async produce(alias, rows) {
-      const sender = await openSender(await load(), alias)
-      try {
-        for (let start = 0; start < rows.length; start += PRODUCE_CHUNK)
-          await sender.send(rows.slice(start, start + PRODUCE_CHUNK), 'id')
-      } finally {
-        await sender.close()
-      }
-    },
+    produce: (alias, rows) => send(alias, rows, PRODUCE_CHUNK),
+    trickle: (alias, rows, rows_a_second, signal) =>
+      send(alias, rows, rows_a_second / TICKS_A_SECOND, () => sleep(1_000 / TICKS_A_SECOND).then(() => signal.aborted)),
     remove: () => rm(folder, { recursive: true, force: true }),
   }
 }
 
 const PRODUCE_CHUNK = 1_000
+const TICKS_A_SECOND = 20
 
 async function writeTopics(folder: string, changes: Readonly<Record<string, Settings>>): Promise<void> {
   await mkdir(folder)
