@@ -11,7 +11,7 @@ import { startSluice } from '../test/support/sluice.ts'
 import { benchProducts } from './support/products.ts'
 
 const COUNT = Number(process.env['BENCH_RECORDS'] ?? 300)
-const WARM_UP = 50
+const WARM_UP = 200
 const HTTP_PORT = '19465'
 const ANSWERED_WITHIN_MS = 10_000
 

@@ -1,6 +1,9 @@
 // How fast a lexical model answers: titles a second, hashing included, on a pool of workers and on one thread.
-//   node bench/lexical.ts MODEL_DIR DATA.jsonl[.gz] [workers]
+//   npm run bench lexical [MODEL_DIR DATA.jsonl[.gz] [workers]]
+// By default the taxonomy champion on catalog titles where ../shared/data is, else on those of examples/.
 // Measures only; says nothing of accuracy (`sluice evaluate` does).
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { readModelFolder } from '../src/adapters/files/model-folder.ts'
 import { readLines } from '../src/adapters/files/rows.ts'
 import { openModel } from '../src/adapters/onnx/model.ts'
@@ -12,11 +15,10 @@ import type { FeatureSettings } from '../src/core/lexical/features.ts'
 const ROUNDS = 3
 const BATCH_ROWS = 8192
 
-const [dir, file, most = '2'] = process.argv.slice(2)
-if (dir === undefined || file === undefined) {
-  process.stderr.write('usage: node bench/lexical.ts MODEL_DIR DATA.jsonl[.gz] [workers]\n')
-  process.exit(2)
-}
+const root = join(import.meta.dirname, '..')
+const titles = [join(root, '..', 'shared', 'data', 'catalog.jsonl.gz'), join(root, 'examples', 'products.jsonl')]
+const [dir = join(root, 'models/taxonomy/champion'), file = titles.find((it) => existsSync(it))!, most = '2'] =
+  process.argv.slice(2)
 const folder = await readModelFolder(dir)
 const inputs: string[][] = []
 for await (const { value } of readLines(file)) {

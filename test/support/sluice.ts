@@ -41,7 +41,7 @@ const children = new Set<ChildProcess>()
 const endAll = (): void => {
   for (const child of children) child.kill('SIGKILL')
 }
-after(endAll) // what a test that failed has left running would keep the file from ending
+if (process.env['NODE_TEST_CONTEXT'] !== undefined) after(endAll) // what a test that failed has left running would keep the file from ending
 process.once('exit', endAll)
 
 /** `sluice ARGS…`; addresses of the servers come from our own environment. */
