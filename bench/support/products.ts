@@ -1,7 +1,7 @@
 // Products for benchmarks: real titles of ../shared/data where they are, else those of examples/. Each one is made
 // different from all others, so that no cache answers it: the worst case.
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { readLines } from '../../src/adapters/files/rows.ts'
 import { ROOT } from '../../test/support/deployment.ts'
 
@@ -22,5 +22,5 @@ export async function benchProducts(count: number): Promise<{ products: BenchPro
     const round = Math.floor(index / rows.length)
     return { id: `b${index}`, title: round === 0 ? title : `${title} ${round}`, brand: brand ?? null }
   })
-  return { products, source: source.slice(ROOT.length) }
+  return { products, source: basename(source) }
 }
