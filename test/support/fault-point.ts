@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import type { SluiceOptions } from './sluice.ts'
 
 /** Kafka protocol, "Api Keys". */
-const API_KEYS = { Produce: 0, AddOffsetsToTxn: 25, EndTxn: 26, TxnOffsetCommit: 28 } as const
+const API_KEYS = { Produce: 0, InitProducerId: 22, EndTxn: 26, TxnOffsetCommit: 28 } as const
 
 export interface FaultPoint {
   readonly request: keyof typeof API_KEYS
