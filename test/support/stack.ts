@@ -46,10 +46,10 @@ export async function eventually<T>(
   }
 }
 
-export async function openBroker(): Promise<Broker> {
+export async function openBroker(address = SLUICE_KAFKA!): Promise<Broker> {
   const kafka = new kafkajs.Kafka({
     clientId: 'sluice-test',
-    brokers: [SLUICE_KAFKA!],
+    brokers: [address],
     logLevel: kafkajs.logLevel.NOTHING,
     retry: RETRY,
   })
@@ -59,7 +59,7 @@ export async function openBroker(): Promise<Broker> {
   async function ends(topics: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
     const all = await Promise.all(
       topics.map(async (topic) => {
-        const partitions = await admin.fetchTopicOffsets(topic)
+        const partitions = await patiently(() => admin.fetchTopicOffsets(topic))
         return partitions.map(({ partition, high }) => [placeOf(topic, partition), BigInt(high)] as const)
       }),
     )
@@ -75,12 +75,27 @@ export async function openBroker(): Promise<Broker> {
       return readLog(kafka, topics, ahead)
     },
     async committed(group, topics) {
-      const found = await admin.fetchOffsets({ groupId: group, topics: [...topics] })
+      const found = await patiently(() => admin.fetchOffsets({ groupId: group, topics: [...topics] }))
       const all = found.flatMap(({ topic, partitions }) =>
         partitions.map(({ partition, offset }) => [placeOf(topic, partition), BigInt(offset)] as const),
       )
       return new Map(all.filter(([, offset]) => offset >= 0n))
     },
     close: () => admin.disconnect(),
+  }
+}
+
+const PATIENCE_MS = 20_000
+
+/** A broker that has just started is still looking for its coordinators and leaders. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error as { retriable?: boolean }).retriable || performance.now() > deadline) throw error
+      await sleep(100)
+    }
   }
 }
