@@ -16,7 +16,7 @@ const leaf: fc.Arbitrary<Case> = fc.constantFrom<Case[]>(
   { schema: 'null', value: fc.constant(null) },
   { schema: 'boolean', value: fc.boolean() },
   { schema: 'int', value: fc.integer() },
-  { schema: 'long', value: fc.maxSafeInteger() },
+  { schema: 'long', value: fc.integer({ min: 2 - 2 ** 53, max: 2 ** 53 - 2 }) },
   { schema: 'float', value: fc.float({ noNaN: true }) },
   { schema: 'double', value: fc.double({ noNaN: true }) },
   { schema: 'string', value: fc.string({ unit: 'binary' }) },
