@@ -14,6 +14,7 @@ import type { Broker } from '../support/stack.ts'
 
 const TASKS = [{ task: 'taxonomy', topic: 'products' }]
 const PRODUCTS = 20_000
+const FEW = 3_000
 /** After which request the process dies: outcomes sent; offsets sent too; the end asked for, its answer never read. */
 const KILLS: readonly FaultPoint[] = [
   { request: 'Produce', nth: 14, when: 'after', signal: 'SIGKILL' },
@@ -58,12 +59,37 @@ describe('a classify process is killed three times in mid-stream', { skip: noSta
     last.signal('SIGTERM')
     assert.equal(await last.ended, 0, last.text())
 
-    const { inputs, count, aborted } = await audit(broker, deployment, TASKS, {
-      finished: 'classify',
-    })
+    const { inputs, count, aborted } = await audit(broker, deployment, TASKS, { finished: 'classify' })
     t.diagnostic(`${inputs} records: ${JSON.stringify(count)}; ${aborted} more outcomes were aborted with their kills`)
     assert.equal(inputs, PRODUCTS)
     assert.equal(count.result + count.fallback, PRODUCTS)
     assert.ok(aborted > 0, 'at least one kill fell between sending outcomes and committing them')
   })
 })
+
+test(
+  'delivered at least once, a kill loses nothing and may repeat outcomes, with the same ids',
+  { skip: noStack },
+  async (t) => {
+    const broker = await openBroker()
+    t.after(() => broker.close())
+    const settings = { delivery: 'at_least_once', kafka: { batch_records_max: 100 } }
+    const deployment = await createDeployment('repeat', { tasks: ['taxonomy'], settings, withoutModel: true })
+    t.after(() => deployment.remove())
+    await deployment.apply()
+    await deployment.produce('products', products(FEW))
+    const run = ['run', 'classify', '--config', deployment.config]
+    const killed = startSluice(run, faultAt({ request: 'Produce', nth: 12, when: 'after', signal: 'SIGKILL' }))
+    assert.equal(await killed.ended, 'SIGKILL', killed.text())
+    const last = startSluice(run)
+    await finished(broker, deployment, TASKS, 'classify')
+    last.signal('SIGTERM')
+    assert.equal(await last.ended, 0, last.text())
+
+    const { outcomes } = await audit(broker, deployment, TASKS, { finished: 'classify', delivery: 'at_least_once' })
+    const ids = new Set(outcomes.map(({ headers }) => headers['sluice-item']))
+    t.diagnostic(`${outcomes.length - ids.size} outcomes of ${FEW} came twice`)
+    assert.equal(ids.size, FEW)
+    assert.ok(outcomes.length > FEW, 'the kill fell between sending outcomes and committing the offset')
+  },
+)
