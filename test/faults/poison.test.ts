@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import avsc from 'avsc'
+import kafkajs from 'kafkajs'
 import type { IHeaders } from 'kafkajs'
 import { audit, finished } from '../support/audit.ts'
 import { createDeployment } from '../support/deployment.ts'
@@ -168,6 +169,22 @@ describe('poison between good records', { skip: noStack }, () => {
       .filter(({ headers }) => headers['sluice-item']!.startsWith(source))
       .map(({ headers }) => `${headers['sluice-item']!.at(-1)} ${headers['sluice-outcome'] === 'dead-letter'}`)
     assert.deepEqual(ends.toSorted(), ['0 false', '1 true', '2 false'])
+  })
+
+  test('of 5 MB that came compressed is kept as far as the dead letters can hold it', async () => {
+    const topic = deployment.topic('products')
+    const value = Buffer.alloc(5 * MB, 'a')
+    const producer = broker.kafka.producer()
+    await producer.connect()
+    const compression = kafkajs.CompressionTypes.GZIP
+    await producer.send({ topic, compression, messages: [{ key: 'bomb', value }] })
+    await producer.disconnect()
+    await classifyAll()
+    const { committed } = await broker.read([deployment.topic('dead-letters')])
+    const letter = committed.find(({ key }) => key === 'bomb')!
+    assert.equal(letter.headers['sluice-reason'], 'too-large')
+    assert.equal(letter.headers['sluice-cut'], String(value.length))
+    assert.ok(value.subarray(0, letter.value!.length).equals(letter.value!))
   })
 
   async function classifyAll(): Promise<void> {
