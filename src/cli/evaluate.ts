@@ -8,7 +8,7 @@ import { measure } from '../core/metrics.ts'
 import { parseTaxonomyRow } from '../learn/examples.ts'
 import { parseRelevanceRow } from '../learn/pair/examples.ts'
 import { silent } from '../ports/events.ts'
-import { load, parse } from './command.ts'
+import { findTask, parse } from './command.ts'
 import type { LabelPath } from '../core/labels.ts'
 import type { Judged, Metrics } from '../core/metrics.ts'
 import type { Model } from '../ports/model.ts'
@@ -69,11 +69,8 @@ async function modelOf(values: { task?: string; model?: string; config: string }
   if ((values.task === undefined) === (values.model === undefined))
     throw new SluiceError('SL104', 'evaluate needs either --task NAME or --model DIR')
   if (values.model !== undefined) return { dir: values.model, gate: undefined }
-  const { tasks } = await load(values.config)
-  const found = tasks.find(({ task }) => task.name === values.task)
-  if (found) return { dir: found.modelDir, gate: found.ownGate ? found.task.gate.thresholds : undefined }
-  const names = tasks.map(({ task }) => task.name).join(', ')
-  throw new SluiceError('SL104', `no task "${values.task}" in ${values.config}; there is ${names}`)
+  const { task, modelDir, ownGate } = await findTask(values.config, values.task!)
+  return { dir: modelDir, gate: ownGate ? task.gate.thresholds : undefined }
 }
 
 async function readAll(files: readonly string[], parseRow: (value: unknown) => Labelled | { readonly bad: string }) {

@@ -51,6 +51,8 @@ const labelsSchema = z.object({ paths: z.array(z.array(z.string().min(1)).nonemp
 
 export interface TaskFile {
   readonly task: Task
+  /** The task's folder. */
+  readonly dir: string
   readonly modelDir: string
   /** True where task.yaml sets thresholds: the manifest's then do not count. */
   readonly ownGate: boolean
@@ -85,7 +87,7 @@ export async function readTask(
     order: read.tiers,
     instruction: read.instruction,
   }
-  return { task, modelDir: join(folder, read.model), ownGate: read.gate !== undefined }
+  return { task, dir: folder, modelDir: join(folder, read.model), ownGate: read.gate !== undefined }
 }
 
 async function readLabels(file: string, descriptions: Readonly<Record<string, string>>): Promise<LabelSet> {
