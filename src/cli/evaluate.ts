@@ -29,10 +29,9 @@ interface Labelled {
   readonly label: LabelPath
 }
 
-/** How each kind reads a row; a bad row comes back as the reason. */
-const PARSERS: Readonly<Record<Manifest['kind'], (value: unknown) => Labelled | { readonly bad: string }>> = {
-  lexical: parseTaxonomyRow,
-  pair: parseRelevanceRow,
+/** How the rows of a model's task are read; a bad row comes back as the reason. */
+function parserOf({ segments }: Manifest): (value: unknown) => Labelled | { readonly bad: string } {
+  return segments[0] === 'query' ? parseRelevanceRow : parseTaxonomyRow
 }
 
 export interface Evaluation extends Metrics {
@@ -54,7 +53,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.data.length === 0) throw new SluiceError('SL104', 'evaluate needs --data FILE')
   const { dir, gate } = await modelOf(values)
   const folder = await readModelFolder(dir)
-  const rows = await readAll(values.data, PARSERS[folder.manifest.kind])
+  const rows = await readAll(values.data, parserOf(folder.manifest))
   const model = await openModel(folder, { workers: 0, emit: silent, task: 'evaluate' })
   try {
     const evaluation = await evaluate(model, rows, gate ?? model.thresholds)
