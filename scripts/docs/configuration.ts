@@ -1,6 +1,7 @@
 // schemas/*.schema.json and docs/configuration.md: what the zod schemas of src/adapters/config accept, for editors and
 // for people. Must never say more than those schemas do.
 import { z } from 'zod'
+import { benchmarkSchema } from '../../src/adapters/config/benchmark.ts'
 import { configSchema } from '../../src/adapters/config/schema.ts'
 import { taskSchema } from '../../src/adapters/config/tasks.ts'
 import { topicSchema } from '../../src/adapters/config/topics.ts'
@@ -26,6 +27,7 @@ const FILES = [
   { name: 'sluice', title: 'sluice.yaml', schema: configSchema },
   { name: 'task', title: 'models/<task>/task.yaml', schema: taskSchema },
   { name: 'topic', title: 'topics/<topic>.yaml', schema: topicSchema },
+  { name: 'benchmark', title: 'benchmark.yaml', schema: benchmarkSchema },
 ] as const
 
 export const JSON_SCHEMAS: readonly Document[] = FILES.map(({ name, title, schema }) => ({

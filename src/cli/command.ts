@@ -6,6 +6,7 @@ import { closest } from '../core/closest.ts'
 import { SluiceError } from '../core/error.ts'
 import type { ParseArgsConfig } from 'node:util'
 import type { Deployment } from '../adapters/config/load.ts'
+import type { TaskFile } from '../adapters/config/tasks.ts'
 
 export type Options = NonNullable<ParseArgsConfig['options']>
 
@@ -40,6 +41,15 @@ export function load(file: string): Promise<Deployment> {
       `${file}; give the configuration with --config FILE, or start from a folder with sluice.yaml`,
     )
   return loadDeployment(file, process.env)
+}
+
+/** The task of that name in the configuration file. Throws SL104, naming those there are, where it has none. */
+export async function findTask(config: string, name: string): Promise<TaskFile> {
+  const { tasks } = await load(config)
+  const found = tasks.find(({ task }) => task.name === name)
+  if (found) return found
+  const names = tasks.map(({ task }) => task.name).join(', ')
+  throw new SluiceError('SL104', `no task "${name}" in ${config}; there is ${names}`)
 }
 
 /** Writes the error the way its reader wants it; the exit code is 2 for usage and configuration, else 1. */

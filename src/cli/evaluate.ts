@@ -8,7 +8,7 @@ import { measure } from '../core/metrics.ts'
 import { parseTaxonomyRow } from '../learn/examples.ts'
 import { parseRelevanceRow } from '../learn/pair/examples.ts'
 import { silent } from '../ports/events.ts'
-import { load, parse } from './command.ts'
+import { findTask, parse } from './command.ts'
 import type { LabelPath } from '../core/labels.ts'
 import type { Judged, Metrics } from '../core/metrics.ts'
 import type { Model } from '../ports/model.ts'
@@ -29,10 +29,9 @@ interface Labelled {
   readonly label: LabelPath
 }
 
-/** How each kind reads a row; a bad row comes back as the reason. */
-const PARSERS: Readonly<Record<Manifest['kind'], (value: unknown) => Labelled | { readonly bad: string }>> = {
-  lexical: parseTaxonomyRow,
-  pair: parseRelevanceRow,
+/** How the rows of a model's task are read; a bad row comes back as the reason. */
+function parserOf({ segments }: Manifest): (value: unknown) => Labelled | { readonly bad: string } {
+  return segments[0] === 'query' ? parseRelevanceRow : parseTaxonomyRow
 }
 
 export interface Evaluation extends Metrics {
@@ -54,7 +53,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.data.length === 0) throw new SluiceError('SL104', 'evaluate needs --data FILE')
   const { dir, gate } = await modelOf(values)
   const folder = await readModelFolder(dir)
-  const rows = await readAll(values.data, PARSERS[folder.manifest.kind])
+  const rows = await readAll(values.data, parserOf(folder.manifest))
   const model = await openModel(folder, { workers: 0, emit: silent, task: 'evaluate' })
   try {
     const evaluation = await evaluate(model, rows, gate ?? model.thresholds)
@@ -69,11 +68,8 @@ async function modelOf(values: { task?: string; model?: string; config: string }
   if ((values.task === undefined) === (values.model === undefined))
     throw new SluiceError('SL104', 'evaluate needs either --task NAME or --model DIR')
   if (values.model !== undefined) return { dir: values.model, gate: undefined }
-  const { tasks } = await load(values.config)
-  const found = tasks.find(({ task }) => task.name === values.task)
-  if (found) return { dir: found.modelDir, gate: found.ownGate ? found.task.gate.thresholds : undefined }
-  const names = tasks.map(({ task }) => task.name).join(', ')
-  throw new SluiceError('SL104', `no task "${values.task}" in ${values.config}; there is ${names}`)
+  const { task, modelDir, ownGate } = await findTask(values.config, values.task!)
+  return { dir: modelDir, gate: ownGate ? task.gate.thresholds : undefined }
 }
 
 async function readAll(files: readonly string[], parseRow: (value: unknown) => Labelled | { readonly bad: string }) {

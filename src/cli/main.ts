@@ -17,6 +17,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   produce: { says: 'send events from a JSONL file to a topic', load: () => import('./produce.ts') },
   train: { says: 'train a local model from labelled rows', load: () => import('./train.ts') },
   evaluate: { says: 'measure a model on labelled rows', load: () => import('./evaluate.ts') },
+  benchmark: {
+    says: 'local models and LLMs on one sample: accuracy, latency, cost',
+    load: () => import('./benchmark.ts'),
+  },
 }
 
 function usage(): string {

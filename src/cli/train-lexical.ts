@@ -11,7 +11,7 @@ import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { TrainJob, Trained } from './train.ts'
 
 export async function train(job: TrainJob): Promise<Trained> {
-  const data = taxonomyExamples(job.rows)
+  const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) job.view.line(`warning: ${warning}`)
   const report = (progress: Progress) => show(progress, job.view)
   const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })

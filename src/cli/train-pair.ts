@@ -11,7 +11,7 @@ import { trainPairs } from '../learn/pair/train.ts'
 import type { TrainJob, Trained } from './train.ts'
 
 export async function train({ rows, files, seed, signal, view, command }: TrainJob): Promise<Trained> {
-  const data = relevanceExamples(rows)
+  const data = relevanceExamples(await Array.fromAsync(rows))
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
   let phase = ''
   const training = await trainPairs(data.rows, data.labels.paths.length, seed, async (step, done, total, note) => {

@@ -1,27 +1,44 @@
-// `sluice train`: labelled rows in, a model folder out. The kind of model follows from the rows.
+// `sluice train`: labelled rows in, a model folder out. A kind of model is a line of KINDS and a file train-<kind>.ts.
 // The folder appears whole at the end or not at all.
-import { basename } from 'node:path'
-import { fileDigest, readLines } from '../adapters/files/rows.ts'
+import { join } from 'node:path'
 import { makeRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
+import { closest } from '../core/closest.ts'
 import { SluiceError } from '../core/error.ts'
-import { parse } from './command.ts'
+import { findTask, parse } from './command.ts'
+import { dataOfTask, firstRow, readRows } from './train-rows.ts'
 import type { NewModelFolder } from '../adapters/files/model-folder.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
+import type { Task } from '../core/task.ts'
 import type { Row } from '../learn/examples.ts'
 import type { Manifest } from '../ports/manifest.ts'
+import type { Options } from './command.ts'
 
-const HELP = `usage: sluice train --data FILE [--data FILE …] --out DIR [--seed N] [--json]
+/** What a file train-<kind>.ts exports. */
+export interface TrainKind {
+  readonly train: (job: TrainJob) => Promise<Trained>
+  /** Options of this kind alone, by name. */
+  readonly options?: Readonly<Record<string, KindOption>>
+}
 
-Trains a local model on JSON lines (.jsonl or .jsonl.gz) and writes a model folder.
-Rows {"title", "brand"?, "label": [l1, l2, …]} make a text classifier whose label set is read from the file;
-rows {"query", "product": {"title", …}, "label"} make a relevance model.
-`
+/** `--name VALUE`; the value is handed on as text. */
+export interface KindOption {
+  /** What stands for the value in the help: NAME, MINUTES, … */
+  readonly value: string
+  readonly says: string
+  readonly default?: string
+}
 
 /** What a kind's trainer is given … */
 export interface TrainJob {
-  readonly rows: readonly Row[]
+  /** Of all files in order; to be read once. */
+  readonly rows: AsyncIterable<Row> | Iterable<Row>
+  /** Complete once the rows are read. */
   readonly files: Manifest['data']
+  /** Whose label set and segments the model is to have, with --task. */
+  readonly task?: Pick<Task, 'labels' | 'segments'> | undefined
+  /** Values of the kind's own options. */
+  readonly options: Readonly<Record<string, string | undefined>>
   readonly seed: number
   readonly signal: AbortSignal
   readonly view: ProgressView
@@ -38,39 +55,83 @@ export interface Trained {
   readonly summary: readonly string[]
 }
 
-type Trainer = (job: TrainJob) => Promise<Trained>
+interface Listed {
+  readonly says: string
+  readonly load: () => Promise<TrainKind>
+}
 
-const TRAINERS: Readonly<Record<Manifest['kind'], () => Promise<{ train: Trainer }>>> = {
-  lexical: () => import('./train-lexical.ts'),
-  pair: () => import('./train-pair.ts'),
+const KINDS: Readonly<Record<string, Listed>> = {
+  lexical: {
+    says: 'words and pieces of words; the default for labelled texts',
+    load: () => import('./train-lexical.ts'),
+  },
+  pair: { says: 'relevance of a product to a query; the default for pairs', load: () => import('./train-pair.ts') },
+}
+
+const OPTIONS = {
+  kind: { type: 'string' },
+  data: { type: 'string', multiple: true, default: [] },
+  task: { type: 'string' },
+  out: { type: 'string' },
+  seed: { type: 'string', default: '1' },
+} as const satisfies Options
+
+async function help(): Promise<string> {
+  const kinds = await Promise.all(
+    Object.entries(KINDS).map(async ([name, { says, load }]) => {
+      const own = Object.entries((await load()).options ?? {}).map(
+        ([option, { value, says: what, default: usual }]) =>
+          `    ${`--${option} ${value}`.padEnd(20)} ${what}${usual === undefined ? '' : ` (default ${usual})`}`,
+      )
+      return [`  ${name.padEnd(12)} ${says}`, ...own].join('\n')
+    }),
+  )
+  return `usage: sluice train --data FILE [--data FILE …] --out DIR [--kind KIND] [--seed N] [--json]
+       sluice train --task NAME [--data FILE …] [--out DIR] …
+
+Trains a local model on JSON lines (.jsonl or .jsonl.gz) and writes a model folder.
+Rows {"title", "brand"?, "label": [l1, l2, …]} make a text classifier whose label set is read from the file;
+rows {"query", "product": {"title", …}, "label"} make a relevance model.
+--task gives the model the label set and the segments of that task of sluice.yaml; its data is what lies in
+models/NAME/data/ unless --data is given, and the model goes to models/NAME/candidate unless --out is given.
+
+Kinds and their own options:
+${kinds.join('\n')}
+`
 }
 
 export async function run(args: string[]): Promise<number> {
-  const { values } = parse(args, {
-    data: { type: 'string', multiple: true, default: [] },
-    out: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-  })
+  const named = valueOf('--kind', args)
+  const own = named === undefined ? undefined : ((await kindOf(named).load()).options ?? {})
+  await refuseOptionsOfOthers(args, named, own ?? {})
+  const { values } = parse(args, { ...OPTIONS, ...parseable(own ?? {}) } as typeof OPTIONS)
   if (values.help) {
-    process.stdout.write(HELP)
+    process.stdout.write(await help())
     return 0
   }
-  const { out, data } = values
   const seed = Number(values.seed)
-  if (data.length === 0) throw new SluiceError('SL104', 'train needs --data FILE')
-  if (out === undefined) throw new SluiceError('SL104', 'train needs --out DIR')
   if (!Number.isInteger(seed)) throw new SluiceError('SL104', `--seed is a whole number, not "${values.seed}"`)
+  const found = values.task === undefined ? undefined : await findTask(values.config, values.task)
+  const data = values.data.length > 0 || !found ? values.data : await dataOfTask(found)
+  const out = values.out ?? (found && join(found.dir, 'candidate'))
+  if (data.length === 0) throw new SluiceError('SL104', 'train needs --data FILE or --task NAME')
+  if (out === undefined) throw new SluiceError('SL104', 'train needs --out DIR')
   await makeRoom(out, { dryRun: true })
   const started = performance.now()
-  const { rows, files } = await readAll(data)
   const view = progressView(values.json)
   const abort = new AbortController()
   const interrupt = () => abort.abort(new SluiceError('SL503', 'interrupted; nothing was written'))
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
-    const { train } = await TRAINERS[kindOf(rows)]()
-    const command = `sluice train ${data.map((file) => `--data ${file}`).join(' ')} --out ${out} --seed ${seed}`
-    const trained = await train({ rows, files, seed, signal: abort.signal, view, command })
+    const { train } = await kindOf(named ?? usualKind(await firstRow(data))).load()
+    const { rows, files } = await readRows(data, abort.signal)
+    const options = Object.fromEntries(
+      Object.keys(own ?? {}).map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined]),
+    )
+    const command = commandLine({ kind: named, task: values.task, data, out, seed: values.seed, ...options })
+    const job = { rows, files, task: found?.task, options, seed, signal: abort.signal, view, command }
+    const trained = await train(job)
+    abort.signal.throwIfAborted()
     await writeModelFolder(out, trained.folder)
     const seconds = Math.round((performance.now() - started) / 100) / 10
     const bytes = trained.folder.model.length
@@ -84,19 +145,52 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-async function readAll(paths: readonly string[]): Promise<{ rows: Row[]; files: Manifest['data'] }> {
-  const rows: Row[] = []
-  const files = []
-  for (const path of paths) {
-    const before = rows.length
-    const file = basename(path)
-    for await (const { number, value } of readLines(path)) rows.push({ file, line: number, value })
-    files.push({ file, rows: rows.length - before, sha256: await fileDigest(path) })
-  }
-  return { rows, files }
+/** The kind that rows of this shape make unless --kind says otherwise. */
+function usualKind(row: unknown): string {
+  return typeof row === 'object' && row !== null && 'query' in row ? 'pair' : 'lexical'
 }
 
-function kindOf(rows: readonly Row[]): Manifest['kind'] {
-  const first = rows[0]?.value
-  return typeof first === 'object' && first !== null && 'query' in first ? 'pair' : 'lexical'
+function kindOf(name: string): Listed {
+  const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined
+  if (kind) return kind
+  const near = closest(name, Object.keys(KINDS))
+  const all = Object.keys(KINDS).join(', ')
+  throw new SluiceError('SL104', `no kind "${name}"; there is ${all}${near ? ` (did you mean ${near}?)` : ''}`)
+}
+
+/** Which options are known depends on the kind, so the kind is read before the options are. */
+function valueOf(option: string, args: readonly string[]): string | undefined {
+  const at = args.findIndex((arg) => arg === option || arg.startsWith(`${option}=`))
+  return at === -1 ? undefined : (args[at]!.split('=')[1] ?? args[at + 1])
+}
+
+function parseable(own: NonNullable<TrainKind['options']>): Options {
+  return Object.fromEntries(
+    Object.entries(own).map(([name, { default: usual }]) => [
+      name,
+      { type: 'string', ...(usual === undefined ? {} : { default: usual }) },
+    ]),
+  )
+}
+
+/** Throws SL104 where an option is of another kind: the parser would only say that it is unknown. */
+async function refuseOptionsOfOthers(args: readonly string[], named: string | undefined, own: object): Promise<void> {
+  const given = args.filter((arg) => arg.startsWith('--')).map((arg) => arg.slice(2).split('=')[0]!)
+  const foreign = given.filter((name) => !Object.hasOwn(own, name) && !Object.hasOwn(OPTIONS, name))
+  if (foreign.length === 0) return
+  for (const [kind, { load }] of Object.entries(KINDS)) {
+    const options = (await load()).options ?? {}
+    const taken = foreign.find((name) => Object.hasOwn(options, name))
+    if (taken !== undefined)
+      throw new SluiceError('SL104', `--${taken} belongs to --kind ${kind}${named ? `, not to ${named}` : ''}`)
+  }
+}
+
+function commandLine(options: Readonly<Record<string, string | readonly string[] | undefined>>): string {
+  const words = Object.entries(options).flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : [value].flat().map((text) => `--${name} ${/^[\w./:@+-]+$/.test(text) ? text : `'${text}'`}`),
+  )
+  return `sluice train ${words.join(' ')}`
 }

@@ -41,6 +41,10 @@ export const ERRORS = {
   SL302: { title: 'a schema is not registered', remedy: 'run `sluice schemas apply`' },
   SL303: { title: 'a schema change is not compatible', remedy: 'add fields with defaults only, or use a new subject' },
   SL401: { title: 'the LLM provider refuses the request', remedy: 'check llm.base_url, llm.model and OPENAI_API_KEY' },
+  SL402: {
+    title: 'the LLM does not answer',
+    remedy: 'check base_url and the state of the provider, then run again: what was answered is kept',
+  },
   SL501: {
     title: 'the model is damaged or does not fit',
     remedy: 'restore the model folder, or train again; nothing was loaded',

@@ -1,9 +1,10 @@
 // From rows of a file to examples a text model can learn from: normalised texts and a label path.
 // Bad rows are counted by reason, with line numbers; a few are left out, many are an error. Reads nothing itself.
 import { SluiceError } from '../core/error.ts'
-import { labelSet, pathKey } from '../core/labels.ts'
+import { labelSet, pathIndex, pathKey } from '../core/labels.ts'
 import { normalise } from '../core/text/normalise.ts'
 import type { LabelPath, LabelSet } from '../core/labels.ts'
+import type { Task } from '../core/task.ts'
 
 export interface Row {
   readonly file: string
@@ -34,31 +35,39 @@ const LINES_NAMED_MAX = 5
 
 type Parsed = Example | { readonly bad: string }
 
-/** One taxonomy row {"title","brand"?,"label":[…]}; a label may also be one text, for flat sets. */
-export function parseTaxonomyRow(value: unknown): Parsed {
+/** One row {"title","brand"?,"label":[…]}, or with the segments of another task; a label may also be one text. */
+export function parseTaxonomyRow(value: unknown, segments: readonly string[] = TAXONOMY_SEGMENTS): Parsed {
   if (typeof value !== 'object' || value === null) return { bad: 'are no objects' }
-  const { title, brand, label } = value as Record<string, unknown>
+  const row = value as Record<string, unknown>
+  const { label } = row
   const path = typeof label === 'string' ? [label] : label
   if (!Array.isArray(path) || path.length === 0 || !path.every((name) => typeof name === 'string' && name !== ''))
     return { bad: 'have no label (a list of names, l1 first)' }
   if (path.some((name: string) => name.includes(' > '))) return { bad: 'have " > " in a label, which separates levels' }
-  const texts = [title, brand].map((text) => (typeof text === 'string' ? normalise(text) : ''))
-  if (texts[0] === '') return { bad: 'have no title' }
+  const texts = segments.map((name) => (typeof row[name] === 'string' ? normalise(row[name]) : ''))
+  if (texts[0] === '') return { bad: `have no ${segments[0]}` }
   return { texts, label: path as string[] }
 }
 
 /**
- * Examples of all rows. Throws SluiceError SL502, naming files and lines, where more than one row in a hundred cannot
- * be used or fewer than two labels are left.
+ * Examples of all rows; with a task, of its segments and with its label set, whether rows hold every label or not.
+ * Throws SluiceError SL502, naming files and lines, where more than one row in a hundred cannot be used or fewer than
+ * two labels are left.
  */
-export function taxonomyExamples(rows: Iterable<Row>): Examples {
+export async function taxonomyExamples(
+  rows: AsyncIterable<Row> | Iterable<Row>,
+  task?: Pick<Task, 'labels' | 'segments'>,
+): Promise<Examples> {
+  const segments = task?.segments.map(({ name }) => name) ?? TAXONOMY_SEGMENTS
+  const known = task && pathIndex(task.labels)
   const bad = new BadRows()
   const parsed: { readonly example: Example; readonly row: Row }[] = []
   let total = 0
-  for (const row of rows) {
+  for await (const row of rows) {
     total++
-    const example = parseTaxonomyRow(row.value)
+    const example = parseTaxonomyRow(row.value, segments)
     if ('bad' in example) bad.add(example.bad, row)
+    else if (known && !known.has(pathKey(example.label))) bad.add("have a label outside the task's label set", row)
     else parsed.push({ example, row })
   }
   const depth = commonest(parsed.map(({ example }) => example.label.length))
@@ -75,15 +84,20 @@ export function taxonomyExamples(rows: Iterable<Row>): Examples {
   if (counts.size < 2)
     throw new SluiceError('SL502', `${examples.length} rows with ${counts.size} label: there is nothing to tell apart`)
   const single = [...counts.values()].filter((rows) => rows.length === 1).length
+  const absent = task === undefined ? 0 : task.labels.paths.length - counts.size
   const warnings = [
     ...(bad.count > 0 ? [`${bad.count} of ${total} rows left out: ${summary.join('; ')}`] : []),
     ...(single > 0 ? [`${single} of ${counts.size} labels have one row: such a label is hardly ever answered`] : []),
+    ...(absent > 0 ? [`${absent} labels of the task have no row: they are never answered`] : []),
   ]
-  const branded = examples.some(({ texts }) => texts[1] !== '')
+  const used = task || examples.some(({ texts }) => texts[1] !== '') ? segments.length : 1
   return {
-    examples: branded ? examples : examples.map(({ texts, label }) => ({ texts: texts.slice(0, 1), label })),
-    segments: TAXONOMY_SEGMENTS.slice(0, branded ? 2 : 1),
-    labels: labelSet(examples.map(({ label }) => label)),
+    examples:
+      used === segments.length
+        ? examples
+        : examples.map(({ texts, label }) => ({ texts: texts.slice(0, used), label })),
+    segments: segments.slice(0, used),
+    labels: task?.labels ?? labelSet(examples.map(({ label }) => label)),
     warnings,
   }
 }

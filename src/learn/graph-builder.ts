@@ -4,13 +4,23 @@ import type { Dtype, GraphNode, GraphSpec, Tensor, ValueInfo } from '../ports/gr
 
 export class GraphBuilder {
   readonly #name: string
+  readonly #prefix: string
   readonly #inputs: ValueInfo[] = []
   readonly #outputs: ValueInfo[] = []
   readonly #initializers: Record<string, Tensor> = {}
   readonly #nodes: GraphNode[] = []
 
-  constructor(name: string) {
+  /** `prefix` keeps the names made here apart from those of an included graph. */
+  constructor(name: string, prefix = '') {
     this.#name = name
+    this.#prefix = prefix
+  }
+
+  /** Adds inputs, initializers and nodes of another graph under their own names; its outputs are left to the caller. */
+  include({ inputs, initializers, nodes }: Omit<GraphSpec, 'name' | 'outputs'>): void {
+    this.#inputs.push(...inputs)
+    Object.assign(this.#initializers, initializers)
+    this.#nodes.push(...nodes)
   }
 
   input(name: string, dims: readonly (number | string)[], dtype: Dtype = 'float32'): string {
@@ -25,7 +35,7 @@ export class GraphBuilder {
     attributes: GraphNode['attributes'] = {},
     more: Pick<GraphNode, 'domain' | 'floats'> = {},
   ): string {
-    const output = `${op}_${this.#nodes.length}`
+    const output = `${this.#prefix}${op}_${this.#nodes.length}`
     this.#nodes.push({ op, inputs, outputs: [output], attributes, ...more })
     return output
   }

@@ -39,6 +39,8 @@ export interface GraphSpec {
 }
 
 export interface Compiled {
+  /** Names of what it is fed. */
+  readonly inputs: readonly string[]
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>
   close(): Promise<void>
 }
@@ -46,5 +48,7 @@ export interface Compiled {
 export interface GraphRuntime {
   /** The graph as an ONNX file. */
   serialise(spec: GraphSpec): Uint8Array
+  /** The graph of an ONNX file. Throws SluiceError SL501 where it says what a GraphSpec cannot. */
+  read(model: Uint8Array): GraphSpec
   compile(model: Uint8Array, options: { readonly threads: number }): Promise<Compiled>
 }

@@ -1,5 +1,6 @@
 // What a model folder says about its model.onnx. The digest of these bytes names the model.
 // Only facts that serving or checking needs, and where the model came from; never rows of the data.
+import type { EncoderSettings } from './encoder.ts'
 
 export interface Part {
   /** Hex. */
@@ -9,7 +10,12 @@ export interface Part {
 
 export interface Manifest {
   readonly format: 1
-  readonly kind: 'lexical' | 'pair'
+  /**
+   * lexical: texts → hashed features → model.onnx. pair: three texts → lexicon.bin → model.onnx. encoder: texts →
+   * encoder.onnx with tokenizer.json → vectors → model.onnx. stack: lexical first, encoder where that is not sure.
+   * imported: a text or a pair → tokenizer.json → model.onnx, an exported classifier.
+   */
+  readonly kind: 'lexical' | 'pair' | 'encoder' | 'stack' | 'imported'
   readonly model: Part
   /** Further files the kind needs to turn texts into inputs, by name. */
   readonly parts: Readonly<Record<string, Part>>
@@ -21,6 +27,8 @@ export interface Manifest {
   readonly normaliser: number
   /** How texts become inputs; every kind its own, always with a `version`. */
   readonly features: Readonly<Record<string, number>> & { readonly version: number }
+  /** How encoder.onnx is used, where the kind has one. */
+  readonly encoder?: EncoderSettings | undefined
   /** Per level, l1 first; already folded into model.onnx. */
   readonly temperatures: readonly number[]
   /** Per level, l1 first: where the gate stands unless the task says otherwise. */

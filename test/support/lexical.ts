@@ -39,7 +39,8 @@ export const SMALL: LexicalSettings = {
 }
 
 export async function shopModel(settings = SMALL): Promise<NewModelFolder> {
-  const data = taxonomyExamples(shopRows(400).map((value, line) => ({ file: 'shop.jsonl', line: line + 1, value })))
+  const rows = shopRows(400).map((value, line) => ({ file: 'shop.jsonl', line: line + 1, value }))
+  const data = await taxonomyExamples(rows)
   const tools = { runtime, signal: new AbortController().signal, report: () => {} }
   const trained = await trainLexical(data, settings, 1, tools)
   return {

@@ -1,7 +1,7 @@
 // Reads models/<task>/task.yaml and its label set: everything that makes a task. No task is named in code.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { SluiceError } from '../../core/error.ts'
 import { labelSet, pathKey } from '../../core/labels.ts'
@@ -51,6 +51,8 @@ const labelsSchema = z.object({ paths: z.array(z.array(z.string().min(1)).nonemp
 
 export interface TaskFile {
   readonly task: Task
+  /** The task's folder. */
+  readonly dir: string
   readonly modelDir: string
   /** True where task.yaml sets thresholds: the manifest's then do not count. */
   readonly ownGate: boolean
@@ -64,7 +66,22 @@ export async function readTask(
   const folder = join(dir, name)
   const file = join(folder, 'task.yaml')
   const read = await readYaml(file, taskSchema, env)
-  const labels = await readLabels(join(folder, read.labels), read.describe)
+  const task = await taskFrom(read, name, file)
+  return { task, dir: folder, modelDir: join(folder, read.model), ownGate: read.gate !== undefined }
+}
+
+const rubricSchema = taskSchema.partial({ topic: true, entity: true })
+const NO_ENTITY = parseTemplate('')
+
+/** A file like task.yaml in which topic and entity may be missing: a task that no stream runs, to be measured with. */
+export async function readRubric(file: string, env: Readonly<Record<string, string | undefined>>): Promise<Task> {
+  const read = await readYaml(file, rubricSchema, env)
+  const name = /^task\.ya?ml$/.test(basename(file)) ? basename(dirname(resolve(file))) : parse(file).name
+  return taskFrom({ ...read, topic: read.topic ?? '', entity: read.entity ?? NO_ENTITY }, name, file)
+}
+
+async function taskFrom(read: z.output<typeof taskSchema>, name: string, file: string): Promise<Task> {
+  const labels = await readLabels(join(dirname(file), read.labels), read.describe)
   const thresholds = read.gate?.thresholds ?? []
   if (read.gate && thresholds.length !== labels.levels)
     throw new SluiceError(
@@ -73,7 +90,7 @@ export async function readTask(
     )
   const unknown = Object.keys(read.describe).find((key) => !labels.paths.some((path) => pathKey(path) === key))
   if (unknown !== undefined) throw new SluiceError('SL101', `${file}: describe: "${unknown}" is not in the label set`)
-  const task: Task = {
+  return {
     name,
     topic: read.topic,
     each: read.each,
@@ -85,7 +102,6 @@ export async function readTask(
     order: read.tiers,
     instruction: read.instruction,
   }
-  return { task, modelDir: join(folder, read.model), ownGate: read.gate !== undefined }
 }
 
 async function readLabels(file: string, descriptions: Readonly<Record<string, string>>): Promise<LabelSet> {

@@ -12,15 +12,25 @@ const share = z.number().min(0).max(1)
 
 const partSchema = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().positive() })
 
+const encoderSchema = z.strictObject({
+  name: z.string(),
+  prefix: z.string(),
+  pooling: z.enum(['mean', 'cls']),
+  dims: z.int().positive(),
+  tokensMax: z.int().positive(),
+  normalise: z.boolean(),
+})
+
 const manifestSchema = z.strictObject({
   format: z.literal(1),
-  kind: z.enum(['lexical', 'pair']),
+  kind: z.enum(['lexical', 'pair', 'encoder', 'stack', 'imported']),
   model: partSchema,
   parts: z.record(z.string().regex(/^[a-z0-9-]+\.[a-z]+$/), partSchema),
   labels: z.strictObject({ digest: z.string(), levels: z.int().positive(), paths: z.int().positive() }),
   segments: z.array(z.string()).nonempty(),
   normaliser: z.int(),
   features: z.looseObject({ version: z.number() }).catchall(z.number()),
+  encoder: encoderSchema.optional(),
   temperatures: z.array(z.number().positive()),
   thresholds: z.array(share).nonempty(),
   offsets: z.array(z.number()).optional(),

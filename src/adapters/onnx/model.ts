@@ -10,7 +10,8 @@ import type { LabelPath } from '../../core/labels.ts'
 import type { Emit } from '../../ports/events.ts'
 import type { Model, Prediction } from '../../ports/model.ts'
 import type { ModelFolder } from '../../ports/manifest.ts'
-import type { Answers, Chunk, PoolData } from './worker.ts'
+import type { KindParts } from './kinds.ts'
+import type { Answers, Chunk } from './worker.ts'
 
 export interface ModelOptions {
   /** Threads; 0: one per core. */
@@ -94,7 +95,7 @@ export async function openModel(folder: ModelFolder, { workers, emit, task }: Mo
 function startPool({ manifest, model, parts, labelPaths }: ModelFolder, threads: number): Piscina {
   const shared = new Uint8Array(new SharedArrayBuffer(model.length))
   shared.set(model)
-  const data: PoolData = { manifest, model: shared, parts, labelPaths }
+  const data: KindParts = { manifest, model: shared, parts, labelPaths }
   return new Piscina({
     filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: threads,

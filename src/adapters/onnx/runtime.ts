@@ -2,15 +2,17 @@
 // Sessions never spin while idle and never spawn more threads than asked for.
 // A thread that runs a session must not be terminated during `run`: that aborts the whole process (kafka-node-notes).
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
+import { read } from './read.ts'
 import { serialise } from './serialise.ts'
 import type { Compiled, GraphRuntime, Tensor, TensorData } from '../../ports/graph.ts'
 
-export const runtime: GraphRuntime = { serialise, compile }
+export const runtime: GraphRuntime = { serialise, read, compile }
 
 /** A session over a whole model; threads counts intra-op threads. Rejects where the bytes are no valid model. */
 async function compile(model: Uint8Array, options: { readonly threads: number }): Promise<Compiled> {
   const session = await InferenceSession.create(model, sessionOptions(options.threads))
   return {
+    inputs: session.inputNames,
     async run(feeds) {
       const inputs = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)]))
       const outputs = await session.run(inputs)

@@ -7,7 +7,14 @@ const { onnx } = onnxProto
 const { AttributeType } = onnx.AttributeProto
 
 /** onnx.proto3, enum TensorProto.DataType. */
-const DATA_TYPES: Readonly<Record<Dtype, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 }
+export const DATA_TYPES: Readonly<Record<Dtype, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+}
 
 const IR_VERSION = 8
 const OPSET = 17

@@ -1,13 +1,12 @@
-// One thread of a model's pool: holds a session, answers chunks of texts. Decodes here, so that only answers travel.
+// One thread of a model's pool: holds an open kind, answers chunks of texts. Decodes here, so that only answers travel.
 // Never terminated while it runs: see kafka-node-notes.
 import { workerData } from 'piscina'
 import { decode, decoded } from '../../core/lexical/decode.ts'
 import { tree } from '../../core/lexical/tree.ts'
 import { labelSet } from '../../core/labels.ts'
-import { batchesOf } from './kinds.ts'
-import { runtime } from './runtime.ts'
+import { openKind } from './kinds.ts'
 import type { Decoded } from '../../core/lexical/decode.ts'
-import type { ModelFolder } from '../../ports/manifest.ts'
+import type { KindParts } from './kinds.ts'
 
 export interface Chunk {
   /** All texts of all inputs, one after the other. */
@@ -22,11 +21,9 @@ export interface Answers extends Decoded {
   readonly probabilities?: Float32Array
 }
 
-export type PoolData = Pick<ModelFolder, 'manifest' | 'model' | 'parts' | 'labelPaths'>
-
-const { manifest, model, parts, labelPaths } = workerData as PoolData
-const compiled = await runtime.compile(Uint8Array.from(model), { threads: 1 })
-const batches = batchesOf(manifest, parts)
+const folder = workerData as KindParts
+const { manifest, labelPaths } = folder
+const kind = await openKind(folder)
 const paths = tree(labelSet(labelPaths))
 const segments = manifest.segments.length
 const factors = manifest.offsets === undefined ? undefined : Float64Array.from(manifest.offsets, Math.exp)
@@ -36,9 +33,7 @@ export default async function answer(chunk: Chunk & { readonly raw?: boolean }):
   const shortlist = Math.min(chunk.shortlist, paths.paths)
   const out = decoded(inputs.length, paths, shortlist)
   const raw = chunk.raw === true ? new Float32Array(inputs.length * paths.paths) : undefined
-  for (const { rows, feeds } of batches(inputs)) {
-    const { probabilities } = await compiled.run(feeds)
-    const values = probabilities!.data as Float32Array
+  for await (const { rows, values } of kind.probabilities(inputs)) {
     for (let at = 0; at < rows.length; at++) {
       decode(values, at, paths, shortlist, out, rows[at]!, factors)
       raw?.set(values.subarray(at * paths.paths, (at + 1) * paths.paths), rows[at]! * paths.paths)

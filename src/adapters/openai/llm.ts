@@ -15,6 +15,8 @@ export interface OpenAiOptions {
   readonly model: string
   /** From sending to the last byte of the reply. */
   readonly timeout_ms: number
+  /** Default 0; a model that takes none is asked without. */
+  readonly temperature?: number
   /** Default 2 MiB. */
   readonly replyBytes_max?: number
 }
@@ -38,7 +40,7 @@ export function openAiLlm(options: OpenAiOptions): Llm {
 
   async function send(request: LlmRequest, signal: AbortSignal): Promise<unknown> {
     try {
-      return await client.chat.completions.create(body(model, request, unsupported), { signal })
+      return await client.chat.completions.create(body(options, request, unsupported), { signal })
     } catch (error) {
       const name = error instanceof APIError && error.status === 400 ? error.param : undefined
       if (typeof name !== 'string' || !OPTIONAL.includes(name) || unsupported.has(name)) throw error
@@ -65,14 +67,14 @@ export function openAiLlm(options: OpenAiOptions): Llm {
 
 const OPTIONAL: readonly string[] = ['temperature', 'max_completion_tokens']
 
-function body(model: string, request: LlmRequest, without: ReadonlySet<string>) {
+function body({ model, temperature = 0 }: OpenAiOptions, request: LlmRequest, without: ReadonlySet<string>) {
   return {
     model,
     messages: [
       { role: 'system' as const, content: request.system },
       { role: 'user' as const, content: request.user },
     ],
-    ...(without.has('temperature') ? {} : { temperature: 0 }),
+    ...(without.has('temperature') ? {} : { temperature }),
     ...(without.has('max_completion_tokens')
       ? { max_tokens: request.outputTokensMax }
       : { max_completion_tokens: request.outputTokensMax }),

@@ -1,6 +1,9 @@
 // The sparse half of the lexical model: a table of embeddings, of which one shard holds some columns.
 // Gather and weighted sum forwards, scatter backwards, AdamW on the rows of a batch only.
 // Deterministic: sums run in the order of the batch. Columns are independent, so shards never talk to each other.
+import { bytesOf, instantiate } from '../simd.ts'
+import { KERNELS } from './kernels.ts'
+import type { Arena, SharedMemory } from '../simd.ts'
 import type { AdamW } from '../adamw.ts'
 
 /** A batch in compressed rows: features of row r lie at [offsets[r], offsets[r+1]). */
@@ -11,102 +14,106 @@ export interface SparseBatch {
   readonly weights: Float32Array
 }
 
-export interface Shard {
-  /** [buckets × columns], row-major. */
+/** What a shard works on, all in one memory. */
+export interface ShardArrays {
+  /** [buckets × columns], row-major; so are both moments. */
   readonly table: Float32Array
+  readonly first: Float32Array
+  readonly second: Float32Array
+  /** Gradient of the distinct rows of a batch, the ids of those rows, and for each feature of the batch its row here. */
+  readonly gradient: Float32Array
+  readonly touched: Int32Array
+  readonly slots: Int32Array
+}
+
+export interface ShardSize {
+  readonly buckets: number
+  /** A multiple of eight. */
   readonly columns: number
+  /** Most features of a batch. */
+  readonly features: number
+}
+
+export interface Shard {
   /** Writes the sums of this shard's columns into out [rows × width] from column `at`. */
   forward(batch: SparseBatch, out: Float32Array, width: number, at: number): void
   /** Folds the gradient of those sums into the rows of the batch. Steps count from 1. */
   backward(batch: SparseBatch, gradient: Float32Array, width: number, at: number, rate: number, step: number): void
 }
 
-export function forward(
-  table: Float32Array,
-  columns: number,
-  batch: SparseBatch,
-  out: Float32Array,
-  width: number,
-  at: number,
-): void {
-  const { rows, offsets, ids, weights } = batch
-  const sum = new Float32Array(columns)
-  for (let row = 0; row < rows; row++) {
-    sum.fill(0)
-    const end = offsets[row + 1]!
-    for (let j = offsets[row]!; j < end; j++) {
-      const weight = weights[j]!
-      const base = ids[j]! * columns
-      for (let k = 0; k < columns; k++) sum[k]! += weight * table[base + k]!
-    }
-    out.set(sum, row * width + at)
+function lengths({ buckets, columns, features }: ShardSize): { readonly table: number; readonly distinct: number } {
+  return { table: buckets * columns, distinct: Math.min(buckets, features) }
+}
+
+/** Bytes that `shardArrays` takes. */
+export function shardBytes(size: ShardSize): number {
+  const { table, distinct } = lengths(size)
+  return 3 * bytesOf(table) + bytesOf(distinct * size.columns) + bytesOf(distinct) + bytesOf(size.features)
+}
+
+export function shardArrays(arena: Arena, size: ShardSize): ShardArrays {
+  const { table, distinct } = lengths(size)
+  return {
+    table: arena.floats(table),
+    first: arena.floats(table),
+    second: arena.floats(table),
+    gradient: arena.floats(distinct * size.columns),
+    touched: arena.ints(distinct),
+    slots: arena.ints(size.features),
   }
 }
 
-/** A shard whose table lives in the given memory; moments are its own. */
-export function shard(table: Float32Array, columns: number, rowsMax: number, adamw: AdamW): Shard {
-  const buckets = table.length / columns
-  const first = new Float32Array(table.length)
-  const second = new Float32Array(table.length)
-  const slots = new Int32Array(buckets).fill(-1)
-  const touched = new Int32Array(buckets)
-  let sums = new Float32Array(Math.min(buckets, rowsMax * 64) * columns)
+/** Batches, sums and gradients that it is given lie in the same memory as its arrays. */
+export function shard(memory: SharedMemory, arrays: ShardArrays, columns: number, adamw: AdamW): Shard {
+  const kernels = instantiate(KERNELS, memory)
+  const { table, first, second, touched, slots } = arrays
+  const slotOf = new Int32Array(table.length / columns).fill(-1)
 
-  /** Sums the gradient of each distinct row of the batch; gives back how many there are. */
-  function scatter(batch: SparseBatch, gradient: Float32Array, width: number, at: number): number {
-    const { rows, offsets, ids, weights } = batch
+  /** Gives each distinct row of the batch a slot; says how many there are. */
+  function findDistinct({ rows, offsets, ids }: SparseBatch): number {
+    const end = offsets[rows]!
     let distinct = 0
-    for (let row = 0; row < rows; row++) {
-      const from = row * width + at
-      const end = offsets[row + 1]!
-      for (let j = offsets[row]!; j < end; j++) {
-        const id = ids[j]!
-        const weight = weights[j]!
-        let slot = slots[id]!
-        if (slot < 0) {
-          slot = distinct++
-          slots[id] = slot
-          touched[slot] = id
-          if (distinct * columns > sums.length) sums = grown(sums)
-          sums.fill(0, slot * columns, (slot + 1) * columns)
-        }
-        const base = slot * columns
-        for (let k = 0; k < columns; k++) sums[base + k]! += weight * gradient[from + k]!
+    for (let j = 0; j < end; j++) {
+      const id = ids[j]!
+      let slot = slotOf[id]!
+      if (slot < 0) {
+        slot = distinct++
+        slotOf[id] = slot
+        touched[slot] = id
       }
+      slots[j] = slot
     }
+    for (let slot = 0; slot < distinct; slot++) slotOf[touched[slot]!] = -1
     return distinct
   }
 
+  function run(
+    kernel: 'gather' | 'scatter',
+    { offsets, rows, weights }: SparseBatch,
+    ids: Int32Array,
+    embeddings: Float32Array,
+    dense: Float32Array,
+    width: number,
+    at: number,
+  ): void {
+    const addresses = [ids, weights, embeddings].map(({ byteOffset }) => byteOffset)
+    kernels[kernel]!(offsets.byteOffset, rows, ...addresses, columns * 4, dense.byteOffset + at * 4, width * 4)
+  }
+
   return {
-    table,
-    columns,
-    forward: (batch, out, width, at) => forward(table, columns, batch, out, width, at),
+    forward(batch, out, width, at) {
+      for (let row = 0; row < batch.rows; row++) out.fill(0, row * width + at, row * width + at + columns)
+      run('gather', batch, batch.ids, table, out, width, at)
+    },
     backward(batch, gradient, width, at, rate, step) {
-      const distinct = scatter(batch, gradient, width, at)
+      const distinct = findDistinct(batch)
+      run('scatter', batch, slots, arrays.gradient, gradient, width, at)
       const { beta1, beta2, epsilon, weightDecay } = adamw
-      const scale = rate / (1 - beta1 ** step)
-      const correction = 1 / (1 - beta2 ** step)
-      const keep = 1 - rate * weightDecay
-      for (let slot = 0; slot < distinct; slot++) {
-        const id = touched[slot]!
-        slots[id] = -1
-        const from = id * columns
-        const base = slot * columns
-        for (let k = 0; k < columns; k++) {
-          const g = sums[base + k]!
-          const m = beta1 * first[from + k]! + (1 - beta1) * g
-          const v = beta2 * second[from + k]! + (1 - beta2) * g * g
-          first[from + k] = m
-          second[from + k] = v
-          table[from + k] = keep * table[from + k]! - (scale * m) / (Math.sqrt(v * correction) + epsilon)
-        }
-      }
+      const addresses = [touched, arrays.gradient, table, first, second].map(({ byteOffset }) => byteOffset)
+      const [lines, sums, ...tables] = addresses as [number, number, number, number, number]
+      const moments = [beta1, 1 - beta1, beta2, 1 - beta2]
+      const corrections = [rate / (1 - beta1 ** step), 1 / (1 - beta2 ** step), epsilon, 1 - rate * weightDecay]
+      kernels['adamw']!(lines, distinct, sums, ...tables, columns * 4, ...moments, ...corrections)
     },
   }
-}
-
-function grown(old: Float32Array): Float32Array<ArrayBuffer> {
-  const next = new Float32Array(old.length * 2)
-  next.set(old)
-  return next
 }

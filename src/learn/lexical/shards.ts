@@ -1,30 +1,31 @@
 // Runs the sparse half of the lexical model on worker threads: each owns some columns of the table.
-// Everything travels through shared memory; messages only say go. Deterministic: columns never mix.
+// Everything lies in one shared memory; messages only say go. Deterministic: columns never mix.
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { shard } from './shard.ts'
+import { arena, bytesOf, sharedMemory } from '../simd.ts'
+import { shard, shardArrays, shardBytes } from './shard.ts'
+import type { SharedMemory } from '../simd.ts'
 import type { AdamW } from '../adamw.ts'
-import type { SparseBatch } from './shard.ts'
+import type { ShardArrays, SparseBatch } from './shard.ts'
 
 export interface ShardsSettings {
   readonly buckets: number
   readonly width: number
-  /** Threads; width is a multiple of it. */
+  /** Threads; width is a multiple of eight times their number. */
   readonly threads: number
   readonly batchRows: number
   readonly batchFeatures: number
   readonly adamw: AdamW
 }
 
-type Buffers = { readonly [K in 'offsets' | 'ids' | 'weights']: SharedArrayBuffer }
-
 interface Setup {
+  readonly memory: SharedMemory
   readonly settings: ShardsSettings
   readonly columns: number
   readonly at: number
-  readonly table: SharedArrayBuffer
-  readonly sums: SharedArrayBuffer
-  readonly gradient: SharedArrayBuffer
-  readonly batches: readonly Buffers[]
+  readonly arrays: ShardArrays
+  readonly sums: Float32Array
+  readonly gradient: Float32Array
+  readonly batches: readonly SparseBatch[]
 }
 
 type Command =
@@ -51,24 +52,26 @@ export interface Shards {
   close(): Promise<void>
 }
 
-const shared = (floats: number) => new SharedArrayBuffer(floats * 4)
+const BATCHES = 2
 
 export function startShards(settings: ShardsSettings): Shards {
   const { buckets, width, threads, batchRows, batchFeatures } = settings
   const columns = width / threads
-  const sums = shared(batchRows * width)
-  const gradient = shared(batchRows * width)
-  const buffers = [0, 1].map(() => ({
-    offsets: shared(batchRows + 1),
-    ids: shared(batchFeatures),
-    weights: shared(batchFeatures),
+  const size = { buckets, columns, features: batchFeatures }
+  const batchBytes = bytesOf(batchRows + 1) + 2 * bytesOf(batchFeatures)
+  const memory = sharedMemory(threads * shardBytes(size) + 2 * bytesOf(batchRows * width) + BATCHES * batchBytes)
+  const { floats, ints } = arena(memory)
+  const sums = floats(batchRows * width)
+  const gradient = floats(batchRows * width)
+  const batches = Array.from({ length: BATCHES }, () => ({
+    rows: 0,
+    offsets: ints(batchRows + 1),
+    ids: ints(batchFeatures),
+    weights: floats(batchFeatures),
   }))
-  const batches = buffers.map(viewBatch)
-  const tables: Float32Array[] = []
-  const workers = Array.from({ length: threads }, (_, index) => {
-    const table = shared(buckets * columns)
-    tables.push(new Float32Array(table))
-    const setup: Setup = { settings, columns, at: index * columns, table, sums, gradient, batches: buffers }
+  const arrays = Array.from({ length: threads }, () => shardArrays({ floats, ints }, size))
+  const workers = arrays.map((own, index) => {
+    const setup: Setup = { memory, settings, columns, at: index * columns, arrays: own, sums, gradient, batches }
     return new Worker(new URL(import.meta.url), { workerData: setup })
   })
   const ask = (command: Command) =>
@@ -88,30 +91,17 @@ export function startShards(settings: ShardsSettings): Shards {
     ).then(() => {})
   return {
     batches,
-    sums: new Float32Array(sums),
-    gradient: new Float32Array(gradient),
-    tables,
+    sums,
+    gradient,
+    tables: arrays.map(({ table }) => table),
     forward: (batch) => ask({ kind: 'forward', batch, rows: batches[batch]!.rows }),
     backward: (batch, rate, step) => ask({ kind: 'backward', batch, rows: batches[batch]!.rows, rate, step }),
     close: () => Promise.all(workers.map((worker) => worker.terminate())).then(() => {}),
   }
 }
 
-function viewBatch(buffers: Buffers): SparseBatch {
-  return {
-    rows: 0,
-    offsets: new Int32Array(buffers.offsets),
-    ids: new Int32Array(buffers.ids),
-    weights: new Float32Array(buffers.weights),
-  }
-}
-
-function serve(setup: Setup): void {
-  const { settings, columns, at } = setup
-  const own = shard(new Float32Array(setup.table), columns, settings.batchRows, settings.adamw)
-  const sums = new Float32Array(setup.sums)
-  const gradient = new Float32Array(setup.gradient)
-  const batches = setup.batches.map(viewBatch)
+function serve({ memory, settings, columns, at, arrays, sums, gradient, batches }: Setup): void {
+  const own = shard(memory, arrays, columns, settings.adamw)
   const port = parentPort!
   port.on('message', (command: Command) => {
     const batch = batches[command.batch]!
@@ -123,4 +113,4 @@ function serve(setup: Setup): void {
   })
 }
 
-if (!isMainThread && (workerData as Partial<Setup> | null)?.table !== undefined) serve(workerData as Setup)
+if (!isMainThread && (workerData as Partial<Setup> | null)?.arrays !== undefined) serve(workerData as Setup)

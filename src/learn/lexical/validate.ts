@@ -1,7 +1,6 @@
 // Validation of weights in training: logits per level on rows that were kept out, and how often the best path is right.
 // Looks only; never changes weights.
 import { filler } from './batches.ts'
-import { forward } from './shard.ts'
 import type { LevelLogits } from '../../core/calibration.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Example } from '../examples.ts'
@@ -40,12 +39,34 @@ export function levelLogits(
   for (let from = 0; from < rows; from += BATCH_ROWS) {
     fill(batch, held.examples, order, from, Math.min(from + BATCH_ROWS, rows))
     const columns = width / weights.tables.length
-    weights.tables.forEach((table, index) => forward(table, columns, batch, sums, width, index * columns))
+    weights.tables.forEach((table, index) => weightedSums(table, columns, batch, sums, width, index * columns))
     weights.heads.forEach(({ w, b }, level) =>
       dense(sums, batch.rows, width, w, b, logits[level]!, from * tree.nodes[level]!),
     )
   }
   return { rows, logits, gold: held.gold }
+}
+
+/** What a shard computes forwards, without the shard's memory. */
+function weightedSums(
+  table: Float32Array,
+  columns: number,
+  { rows, offsets, ids, weights }: SparseBatch,
+  out: Float32Array,
+  width: number,
+  at: number,
+): void {
+  const sum = new Float32Array(columns)
+  for (let row = 0; row < rows; row++) {
+    sum.fill(0)
+    const end = offsets[row + 1]!
+    for (let j = offsets[row]!; j < end; j++) {
+      const weight = weights[j]!
+      const base = ids[j]! * columns
+      for (let k = 0; k < columns; k++) sum[k]! += weight * table[base + k]!
+    }
+    out.set(sum, row * width + at)
+  }
 }
 
 /** out[row] = sums[row] · w + b */

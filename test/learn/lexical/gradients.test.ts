@@ -5,7 +5,8 @@ import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { normal, random } from '../../../src/core/random.ts'
 import { ADAMW, adamwFeeds } from '../../../src/learn/adamw.ts'
 import { headStep } from '../../../src/learn/lexical/head.ts'
-import { forward, shard } from '../../../src/learn/lexical/shard.ts'
+import { shard, shardArrays, shardBytes } from '../../../src/learn/lexical/shard.ts'
+import { arena, sharedMemory } from '../../../src/learn/simd.ts'
 import type { Tensor } from '../../../src/ports/graph.ts'
 
 const next = random(11)
@@ -60,26 +61,44 @@ describe('the head’s training step', () => {
 })
 
 describe('the sparse half', () => {
-  const batch = {
-    rows: 2,
-    offsets: new Int32Array([0, 2, 4]),
-    ids: new Int32Array([1, 3, 3, 0]),
-    weights: new Float32Array([0.5, 2, 1, -1]),
+  const columns = 8
+  const size = { buckets: 4, columns, features: 8 }
+  /** A shard of four rows, two of them in the batch's first row and two in its second. */
+  function made(table: (at: number) => number) {
+    const memory = sharedMemory(shardBytes(size) + 4096)
+    const all = arena(memory)
+    const arrays = shardArrays(all, size)
+    arrays.table.forEach((_, at, values) => (values[at] = table(at)))
+    const batch = { rows: 2, offsets: all.ints(3), ids: all.ints(4), weights: all.floats(4) }
+    batch.offsets.set([0, 2, 4])
+    batch.ids.set([1, 3, 3, 0])
+    batch.weights.set([0.5, 2, 1, -1])
+    const dense = all.floats(2 * (columns + 1))
+    const own = shard(memory, arrays, columns, { ...ADAMW, weightDecay: 0 })
+    return { own, batch, dense, table: arrays.table }
   }
 
-  it('sums weighted rows', () => {
-    const table = Float32Array.from({ length: 8 }, (_, at) => at)
-    const out = new Float32Array(6)
-    forward(table, 2, batch, out, 3, 1)
-    assert.deepEqual([...out], [0, 0.5 * 2 + 2 * 6, 0.5 * 3 + 2 * 7, 0, 6 - 0, 7 - 1])
+  it('sums weighted rows, each time anew', () => {
+    const { own, batch, dense } = made((at) => at)
+    const lines = [(k: number) => 0.5 * (8 + k) + 2 * (24 + k), (k: number) => 24 + k - k]
+    const expected = lines.flatMap((line) => [0, ...Array.from({ length: columns }, (_, k) => line(k))])
+    for (let round = 0; round < 2; round++) {
+      own.forward(batch, dense, columns + 1, 1)
+      assert.deepEqual([...dense], expected)
+    }
   })
 
   it('moves only the rows of the batch, each against its summed gradient', () => {
-    const table = new Float32Array(8)
-    const own = shard(table, 2, 2, { ...ADAMW, weightDecay: 0 })
-    own.backward(batch, new Float32Array([1, -1, 1, -1]), 2, 0, 0.1, 1)
-    // AdamW's first step is the rate times the sign of the gradient: row 1 .5·(1,−1), row 3 3·(1,−1), row 0 −1·(1,−1).
-    const expected = [0.1, -0.1, -0.1, 0.1, 0, 0, -0.1, 0.1]
-    expected.forEach((value, at) => assert.ok(Math.abs(table[at]! - value) < 1e-6, `${at}: ${table[at]}`))
+    const { own, batch, dense, table } = made(() => 0)
+    dense.forEach((_, at) => (dense[at] = at % 2 === 0 ? 1 : -1))
+    // AdamW's first step is the rate times the sign of the gradient: row 1 .5·(1,−1,…), row 3 3·(…), row 0 −1·(…).
+    const expected = [-1, 1, 0, 1]
+    for (const round of [1, 2]) {
+      own.backward(batch, dense, columns, 0, 0.1, round)
+      table.forEach((value, at) => {
+        const moved = expected[Math.floor(at / columns)]! * (at % 2 === 0 ? -0.1 : 0.1)
+        assert.ok(Math.abs(value - round * moved) < 1e-6, `${at}: ${value}`)
+      })
+    }
   })
 })

@@ -15,8 +15,8 @@ const rowsOf = (values: readonly unknown[]): Row[] =>
   values.map((value, line) => ({ file: 'f', line: line + 1, value }))
 const tools = { runtime, signal: new AbortController().signal, report: () => {} }
 
-const train = (settings: LexicalSettings, signal = tools.signal) =>
-  trainLexical(taxonomyExamples(rowsOf(shopRows(400))), settings, 1, { ...tools, signal })
+const train = async (settings: LexicalSettings, signal = tools.signal) =>
+  trainLexical(await taxonomyExamples(rowsOf(shopRows(400))), settings, 1, { ...tools, signal })
 
 describe('lexical training', () => {
   it('learns what words give away, and rounding to eight bits costs nothing', async () => {
@@ -42,9 +42,9 @@ describe('lexical training', () => {
     await assert.rejects(train(SMALL, AbortSignal.abort(new Error('enough'))), /enough/)
   })
 
-  it('never puts equal titles on both sides of the validation split', () => {
+  it('never puts equal titles on both sides of the validation split', async () => {
     const rows = shopRows(300)
-    const { kept, held } = split(taxonomyExamples(rowsOf([...rows, ...rows])), 0.3)
+    const { kept, held } = split(await taxonomyExamples(rowsOf([...rows, ...rows])), 0.3)
     const titles = new Set(kept.examples.map(({ texts }) => texts[0]))
     assert.ok(held.examples.length > 0 && held.examples.every(({ texts }) => !titles.has(texts[0]!)))
   })
@@ -53,7 +53,7 @@ describe('lexical training', () => {
   it('reads the real data', { skip: existsSync(file) ? false : `${file} is not here` }, async () => {
     const rows: Row[] = []
     for await (const { number, value } of readLines(file)) rows.push({ file, line: number, value })
-    const { labels, segments } = taxonomyExamples(rows)
+    const { labels, segments } = await taxonomyExamples(rows)
     assert.equal(labels.levels, 2)
     assert.deepEqual(segments, ['title'])
   })
@@ -69,34 +69,33 @@ describe('rows that cannot be used', () => {
     'no object': 7,
   }
   for (const [name, row] of Object.entries(bad)) {
-    it(`a few with ${name} are left out and counted, with their lines`, () => {
-      const { examples, warnings } = taxonomyExamples(rowsOf([...good, row]))
+    it(`a few with ${name} are left out and counted, with their lines`, async () => {
+      const { examples, warnings } = await taxonomyExamples(rowsOf([...good, row]))
       assert.equal(examples.length, good.length)
       assert.match(warnings.join(), /1 of 301 rows left out.*f:301/)
     })
-    it(`many with ${name} are an error that names lines`, () => {
-      assert.throws(
-        () => taxonomyExamples(rowsOf([...good, ...Array.from({ length: 50 }, () => row)])),
+    it(`many with ${name} are an error that names lines`, async () => {
+      await assert.rejects(
+        taxonomyExamples(rowsOf([...good, ...Array.from({ length: 50 }, () => row)])),
         isError('SL502', /f:301/),
       )
     })
   }
 
-  it('one label is nothing to learn', () => {
-    assert.throws(
-      () =>
-        taxonomyExamples(
-          rowsOf([
-            { title: 'x', label: ['a'] },
-            { title: 'y', label: ['a'] },
-          ]),
-        ),
+  it('one label is nothing to learn', async () => {
+    await assert.rejects(
+      taxonomyExamples(
+        rowsOf([
+          { title: 'x', label: ['a'] },
+          { title: 'y', label: ['a'] },
+        ]),
+      ),
       isError('SL502'),
     )
   })
 
-  it('labels with one row are counted', () => {
-    const { warnings } = taxonomyExamples(rowsOf([...good, { title: 'x', label: ['rare', 'thing'] }]))
+  it('labels with one row are counted', async () => {
+    const { warnings } = await taxonomyExamples(rowsOf([...good, { title: 'x', label: ['rare', 'thing'] }]))
     assert.match(warnings.join(), /1 of 5 labels have one row/)
   })
 })

@@ -47,6 +47,7 @@ function madeUp(): Row[] {
 const job = (rows: readonly Row[]) => ({
   rows,
   files: [{ file: 'made-up.jsonl', rows: rows.length, sha256: 'f'.repeat(64) }],
+  options: {},
   seed: 1,
   signal: new AbortController().signal,
   view: quiet,

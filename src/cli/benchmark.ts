@@ -1,0 +1,230 @@
+// `sluice benchmark`: local models and large language models side by side on one sample, as a table that says how sure it is.
+// The texts go to the LLMs that were named and nowhere else.
+import { createHash } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import { join, relative } from 'node:path'
+import { systemClock } from '../adapters/clock.ts'
+import { readRubric } from '../adapters/config/tasks.ts'
+import { openCallStore } from '../adapters/files/call-store.ts'
+import { readModelFolder } from '../adapters/files/model-folder.ts'
+import { openModel } from '../adapters/onnx/model.ts'
+import { score } from '../core/benchmark/score.ts'
+import { SluiceError } from '../core/error.ts'
+import { costUsd } from '../core/llm/usage.ts'
+import { askLlm, estimate } from '../learn/benchmark/ask-llm.ts'
+import { openBudget } from '../learn/benchmark/budget.ts'
+import { benchmarkPage, money } from '../learn/benchmark/markdown.ts'
+import { accuracyPlot, latencyPlot } from '../learn/benchmark/plots.ts'
+import { timeModel } from '../learn/benchmark/time-model.ts'
+import { silent } from '../ports/events.ts'
+import { progressOf } from './benchmark-progress.ts'
+import { readLlms } from './benchmark-llms.ts'
+import { readSplit } from './benchmark-sample.ts'
+import { findTask, parse } from './command.ts'
+import type { Performance, Split, Table } from '../core/benchmark/score.ts'
+import type { Task } from '../core/task.ts'
+import type { AskDeps, LlmContestant } from '../learn/benchmark/ask-llm.ts'
+import type { Circumstances } from '../learn/benchmark/markdown.ts'
+import type { CallStore } from '../ports/call-store.ts'
+import type { Report } from './benchmark-progress.ts'
+
+const HELP = `usage: sluice benchmark (--task NAME | --rubric FILE) --data FILE… [--out-of-distribution FILE…]
+                        [--model DIR…] [--llm NAME…] [--sample N] [--budget USD] [--out DIR] [--json]
+
+Asks local models and large language models the same sample and prints one table: accuracy with its 95 % interval,
+macro-F1, precision and recall per class, latency, tokens, US dollars per 1,000 items, and whether each is better than
+the best local model. Writes benchmark.md, benchmark.json, accuracy.svg and latency.svg to --out.
+
+  --task NAME        a task of sluice.yaml; its champion takes part where no --model is given
+  --rubric FILE      instead of a task: a file like task.yaml (instruction, segments, labels, describe)
+  --data FILE        labelled rows (.jsonl, .jsonl.gz), as the task's events or as training rows; may be given again
+  --out-of-distribution FILE
+                     labelled rows of another origin: columns of their own; may be given again
+  --model DIR        a model folder; may be given again
+  --llm NAME         a large language model of benchmark.yaml; may be given again
+  --llms FILE        another file than benchmark.yaml
+  --base-url URL --llm-model MODEL --price IN,CACHED,OUT [--api-key-env VARIABLE]
+                     instead of a file: the one --llm, US dollars per million tokens
+  --sample N         items a split (default 200)       --stratified    each label by its share
+  --seed N           of the sample (default 1)         --concurrency N calls at once, for each LLM
+  --budget USD       what the answers in --out may cost in all, earlier runs included (default 1)
+  --out DIR          default runs/benchmark; its answers/ remember every call, so the same command goes on where it stopped
+
+The first Ctrl-C starts no more calls and writes the table of what there is; the second ends those in flight.
+Exit codes: 0 complete, 1 something is missing (the table says what), 2 wrong usage or configuration.
+`
+
+const SEGMENT_CHARS_MAX = 4000
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = parse(args, {
+    task: { type: 'string' },
+    rubric: { type: 'string' },
+    data: { type: 'string', multiple: true, default: [] },
+    'out-of-distribution': { type: 'string', multiple: true, default: [] },
+    model: { type: 'string', multiple: true, default: [] },
+    llm: { type: 'string', multiple: true, default: [] },
+    llms: { type: 'string', default: 'benchmark.yaml' },
+    'base-url': { type: 'string' },
+    'llm-model': { type: 'string' },
+    price: { type: 'string' },
+    'api-key-env': { type: 'string' },
+    sample: { type: 'string', default: '200' },
+    stratified: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    budget: { type: 'string', default: '1' },
+    concurrency: { type: 'string' },
+    out: { type: 'string', default: join('runs', 'benchmark') },
+  })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  if (values.data.length === 0) throw new SluiceError('SL104', 'benchmark needs --data FILE')
+  const size = numberOf('--sample', values.sample, 1)
+  const seed = numberOf('--seed', values.seed, Number.MIN_SAFE_INTEGER)
+  const cap = numberOf('--budget', values.budget, 0, false)
+  const concurrency = values.concurrency === undefined ? undefined : numberOf('--concurrency', values.concurrency, 1)
+  const { task, models } = await taskOf(values)
+  const { contestants, machineUsdPerHour } = await readLlms(
+    { ...values, concurrency },
+    task,
+    SEGMENT_CHARS_MAX,
+    process.env,
+  )
+  refuseDoubles([...models, ...values.llm])
+  if (models.length + contestants.length === 0)
+    throw new SluiceError('SL104', 'benchmark needs a contestant: --model DIR or --llm NAME')
+
+  const draw = { size, seed, stratified: values.stratified }
+  const asked = [await readSplit('in-distribution', values.data, task, draw, sha256)]
+  const others = values['out-of-distribution']
+  if (others.length > 0) asked.push(await readSplit('out-of-distribution', others, task, draw, sha256))
+  const splits = asked.map(({ split }) => split)
+  const report = progressOf(values.json)
+  const stop = new AbortController()
+  const cut = new AbortController()
+  const interrupted = () => (stop.signal.aborted ? cut : stop).abort()
+  process.on('SIGINT', interrupted)
+  const stores = new Map<string, CallStore>()
+  try {
+    for (const { name } of contestants)
+      stores.set(name, await openCallStore(join(values.out, 'answers', `${name}.jsonl`)))
+    const spentBefore = contestants.reduce((sum, { name, price }) => sum + costUsd(stores.get(name)!.total(), price), 0)
+    const budget = openBudget(cap, spentBefore)
+    quote(contestants, splits, cap, spentBefore, report)
+    const performances: Performance[] = []
+    for (const dir of models)
+      performances.push(await local(dir, task, splits, machineUsdPerHour, { stop: stop.signal, report }))
+    for (const contestant of contestants) {
+      const { name } = contestant
+      const progress = (done: number, total: number) => report.step(name, done, total, `${money(budget.spent)} spent`)
+      const shared = { budget, clock: systemClock, hash: sha256, random: Math.random, progress }
+      const deps: AskDeps = { ...shared, store: stores.get(name)!, stop: stop.signal, signal: cut.signal }
+      const { performance } = await askLlm(contestant, splits, deps)
+      performances.push(performance)
+      if (performance.failure !== undefined) report.line(`${name}: ${performance.failure}`)
+    }
+    report.done()
+    const table = score(splits, task.labels.levels, performances)
+    await finish(values.out, values.json, table, {
+      task: task.name,
+      labels: task.labels.paths.length,
+      seed,
+      stratified: values.stratified,
+      sources: asked.map(({ source }) => source),
+      machine: `${cpus()[0]?.model.trim() || 'this machine'}, ${availableParallelism()} threads, Node ${process.version}`,
+      machineUsdPerHour,
+      concurrency: Object.fromEntries(contestants.map(({ name, limits }) => [name, limits.calls_concurrently])),
+      budget: { cap, spent: budget.spent },
+      date: new Date().toISOString().slice(0, 10),
+      command: ['sluice benchmark', ...args.map(quoted)].join(' '),
+    })
+    return performances.some(({ failure }) => failure !== undefined) ? 1 : 0
+  } finally {
+    report.done()
+    process.off('SIGINT', interrupted)
+    for (const store of stores.values()) await store.close()
+  }
+}
+
+async function taskOf(values: { task?: string; rubric?: string; config: string; model: string[] }) {
+  if ((values.task === undefined) === (values.rubric === undefined))
+    throw new SluiceError('SL104', 'benchmark needs either --task NAME or --rubric FILE')
+  const models = values.model.map((dir) => dir.replace(/\/+$/, ''))
+  if (values.rubric !== undefined) return { task: await readRubric(values.rubric, process.env), models }
+  const { task, modelDir } = await findTask(values.config, values.task!)
+  return { task, models: models.length > 0 ? models : [relative('', modelDir)] }
+}
+
+interface LocalDeps {
+  readonly stop: AbortSignal
+  readonly report: Report
+}
+
+async function local(dir: string, task: Task, splits: readonly Split[], usd: number | undefined, deps: LocalDeps) {
+  const folder = await readModelFolder(dir)
+  const wanted = task.segments.map(({ name }) => name).join(', ')
+  const reads = folder.manifest.segments.join(', ')
+  if (reads !== wanted) throw new SluiceError('SL501', `${dir} reads ${reads}; ${task.name} has ${wanted}`)
+  const model = await openModel(folder, { workers: 0, emit: silent, task: task.name })
+  try {
+    const progress = (done: number, total: number) => deps.report.step(dir, done, total, 'one at a time')
+    const contestant = { name: dir, model, machineUsdPerHour: usd }
+    return await timeModel(contestant, splits, { clock: systemClock, stop: deps.stop, progress })
+  } finally {
+    await model.close()
+  }
+}
+
+function refuseDoubles(names: readonly string[]): void {
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined) throw new SluiceError('SL104', `${twice} is named twice`)
+}
+
+function quote(
+  contestants: readonly LlmContestant[],
+  splits: readonly Split[],
+  cap: number,
+  spent: number,
+  report: Report,
+): void {
+  let usd = 0
+  for (const contestant of contestants) {
+    const guess = estimate(contestant, splits, sha256)
+    usd += guess.usd
+    report.line(`${contestant.name}: about ${money(guess.usd)} for ${guess.calls} calls, if none of it is known yet`)
+  }
+  if (contestants.length === 0) return
+  const already = spent > 0 ? `, of which ${money(spent)} are spent` : ''
+  report.line(`together about ${money(usd)}; the budget is ${money(cap)}${already}`)
+  if (usd > cap) report.line('that is more than the budget: items will be missing; lower --sample or raise --budget')
+}
+
+async function finish(out: string, json: boolean, table: Table, about: Circumstances): Promise<void> {
+  const page = benchmarkPage(table, about)
+  const whole = { format: 1, ...about, ...table }
+  await mkdir(out, { recursive: true })
+  await writeFile(join(out, 'benchmark.md'), page)
+  await writeFile(join(out, 'benchmark.json'), `${JSON.stringify(whole, undefined, 1)}\n`)
+  await writeFile(join(out, 'accuracy.svg'), accuracyPlot(table, about.task))
+  await writeFile(join(out, 'latency.svg'), latencyPlot(table, about.task))
+  process.stdout.write(json ? `${JSON.stringify(whole)}\n` : page)
+}
+
+function numberOf(flag: string, text: string, least: number, whole = true): number {
+  const value = text.trim() === '' ? NaN : Number(text)
+  if (!Number.isFinite(value) || value < least || (whole && !Number.isSafeInteger(value)))
+    throw new SluiceError('SL104', `${flag} ${text}: a ${whole ? 'whole ' : ''}number is wanted`)
+  return value
+}
+
+/** As a shell would want it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

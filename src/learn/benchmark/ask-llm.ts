@@ -1,0 +1,177 @@
+// A large language model takes the test: zero-shot, from the task's rubric, each item asked once. An answer that is not
+// valid is no answer; there is no second chance, and no list of candidates from a local model.
+import { callIds, fold, open, plan } from '../../core/llm/asking.ts'
+import { addUsage, NO_USAGE, shareUsage } from '../../core/llm/usage.ts'
+import { renderPrompt } from '../../core/prompt.ts'
+import { caller } from './call.ts'
+import type { Given, Performance, Split } from '../../core/benchmark/score.ts'
+import type { SampleItem } from '../../core/benchmark/sample.ts'
+import type { Call } from '../../core/llm/asking.ts'
+import type { LlmUsage, Price } from '../../core/llm/usage.ts'
+import type { Hash, Prompt } from '../../core/prompt.ts'
+import type { Task } from '../../core/task.ts'
+import type { Llm } from '../../ports/llm.ts'
+import type { Caller, CallDeps, CallLimits, End } from './call.ts'
+
+export interface LlmContestant {
+  readonly name: string
+  readonly llm: Llm
+  /** With the contestant's own instruction, where it has one. */
+  readonly task: Task
+  readonly price: Price
+  /** Endpoint and parameters, as they shape an answer. */
+  readonly settings: string
+  readonly limits: CallLimits & {
+    readonly items_per_call: number
+    readonly calls_concurrently: number
+    readonly segment_chars_max: number
+    readonly output_tokens_max: number
+  }
+}
+
+export type AskDeps = Pick<CallDeps, 'budget' | 'store' | 'clock' | 'hash' | 'random' | 'stop' | 'signal'> & {
+  /** Items that are done, of all. */
+  readonly progress: (done: number, total: number) => void
+}
+
+export interface Asked {
+  readonly performance: Performance
+  /** Undefined where every item was asked. */
+  readonly end: End | undefined
+}
+
+export async function askLlm(contestant: LlmContestant, splits: readonly Split[], deps: AskDeps): Promise<Asked> {
+  const { name, llm, price, limits, settings } = contestant
+  const asks = caller({ ...deps, llm, price, limits, identity: JSON.stringify([name, settings]) })
+  const given: (Given | undefined)[][] = splits.map(({ items }) => items.map(() => undefined))
+  const latencies_ms: number[] = []
+  let usage = NO_USAGE
+  let done = 0
+  const total = splits.reduce((sum, { items }) => sum + items.length, 0)
+  const parts = splits.flatMap(({ items }, split) =>
+    chunksOf(items, limits.items_per_call).map((chunk, at) => ({ split, from: at * limits.items_per_call, chunk })),
+  )
+  let next = 0
+  const lane = async () => {
+    // To the last one even after the end: what is in the store is still read.
+    for (let part = parts[next++]; part !== undefined; part = parts[next++]) {
+      const { split, from, chunk } = part
+      const heard = await askChunk(contestant, chunk, asks, deps.hash)
+      heard.given.forEach((one, index) => {
+        given[split]![from + index] = one
+        if (one !== undefined) usage = addUsage(usage, heard.usage[index]!)
+      })
+      latencies_ms.push(...heard.latencies_ms)
+      done += heard.given.filter((one) => one !== undefined).length
+      deps.progress(done, total)
+    }
+  }
+  await Promise.all(Array.from({ length: limits.calls_concurrently }, lane))
+  const end = asks.ended()
+  const failure = failureOf(end)
+  // Refused from the first request on: that says nothing about the items.
+  if (end !== undefined && !asks.taken()) for (const answers of given) answers.fill(undefined)
+  return {
+    performance: {
+      name,
+      kind: 'llm',
+      model: llm.model,
+      given,
+      latencies_ms,
+      batch: limits.items_per_call,
+      usage,
+      price,
+      ...(failure === undefined ? {} : { failure }),
+    },
+    end,
+  }
+}
+
+function failureOf(end: End | undefined): string | undefined {
+  if (end === undefined) return undefined
+  if (end === 'stopped') return 'stopped before the end; the same command goes on where it stopped'
+  if (end === 'budget') return 'the budget does not reach for another call; a higher --budget goes on where it stopped'
+  return end.describe().replace('\n  what', '; what')
+}
+
+function chunksOf(items: readonly SampleItem[], size: number): SampleItem[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size))
+}
+
+interface Heard {
+  readonly given: readonly (Given | undefined)[]
+  readonly usage: readonly LlmUsage[]
+  readonly latencies_ms: readonly number[]
+}
+
+/** Walks the label set with the items of one call until each has its verdict, or until no call is started any more. */
+async function askChunk(
+  { task, limits }: LlmContestant,
+  items: readonly SampleItem[],
+  asks: Caller,
+  hash: Hash,
+): Promise<Heard> {
+  const questions = items.map(({ segments }) => ({ segments, shortlist: [] }))
+  let asking = open(task.labels, questions, { items_per_call_max: limits.items_per_call, asks_max: 1 })
+  const usage = items.map(() => NO_USAGE)
+  const latencies_ms: number[] = []
+  let going = true
+  for (let round = plan(asking); going && round.length > 0; round = plan(asking)) {
+    for (const call of round) {
+      const heard = await asks.call(promptOf(task, items, call, limits, hash))
+      if (heard === undefined) {
+        going = false
+        continue
+      }
+      asking = fold(asking, call, heard.heard).asking
+      latencies_ms.push(heard.elapsed_ms)
+      const shares = shareUsage(heard.usage, call.questions.length)
+      call.questions.forEach((index, at) => (usage[index] = addUsage(usage[index]!, shares[at]!)))
+    }
+  }
+  const given = asking.standings.map(({ verdict }): Given | undefined => {
+    if (verdict === undefined) return undefined
+    return verdict.kind === 'answered' ? { label: verdict.label } : { why: verdict.why }
+  })
+  return { given, usage, latencies_ms }
+}
+
+function promptOf(
+  task: Task,
+  items: readonly SampleItem[],
+  call: Call,
+  limits: LlmContestant['limits'],
+  hash: Hash,
+): Prompt {
+  const ids = callIds(call)
+  const shown = call.questions.map((index, position) => ({ id: ids[position]!, segments: items[index]!.segments }))
+  const choice = { labels: [...call.choices.steps.keys()], whole: call.choices.whole }
+  return renderPrompt(task, shown, choice, { ...limits, hash })
+}
+
+export interface Estimate {
+  /** US dollars: four characters a token, answers of twenty tokens. A guess, quoted before the run. */
+  readonly usd: number
+  readonly calls: number
+}
+
+const CHARS_PER_TOKEN = 4
+const ANSWER_TOKENS = 20
+
+/** What the sample would cost this contestant, were nothing of it known yet; a deep label set takes a call a level. */
+export function estimate({ task, price, limits }: LlmContestant, splits: readonly Split[], hash: Hash): Estimate {
+  let [usd, calls] = [0, 0]
+  for (const chunk of splits.flatMap(({ items }) => chunksOf(items, limits.items_per_call))) {
+    const questions = chunk.map(({ segments }) => ({ segments, shortlist: [] }))
+    const asking = open(task.labels, questions, { items_per_call_max: limits.items_per_call, asks_max: 1 })
+    for (const call of plan(asking)) {
+      const { system, user, schema } = promptOf(task, chunk, call, limits, hash)
+      const chars = system.length + user.length + JSON.stringify(schema).length
+      const rounds = call.choices.whole ? 1 : task.labels.levels
+      const tokens = (chars / CHARS_PER_TOKEN) * price.input + chunk.length * ANSWER_TOKENS * price.output
+      usd += (rounds * tokens) / 1e6
+      calls += rounds
+    }
+  }
+  return { usd, calls }
+}

@@ -1,0 +1,155 @@
+// One LLM call of a benchmark: remembered, or paid for, made and kept. Retries are finite: a contestant whose endpoint
+// is dead or refuses us is out of the run, and only that one. Must never ask what is in the store.
+import { wait_ms } from '../../core/llm/backoff.ts'
+import { SluiceError } from '../../core/error.ts'
+import { costUsd, NO_USAGE } from '../../core/llm/usage.ts'
+import { LlmRejected, LlmUnavailable } from '../../ports/llm.ts'
+import type { Backoff } from '../../core/llm/backoff.ts'
+import type { LlmUsage, Price } from '../../core/llm/usage.ts'
+import type { Hash, Prompt } from '../../core/prompt.ts'
+import type { CallStore, StoredCall } from '../../ports/call-store.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Llm } from '../../ports/llm.ts'
+import type { Budget } from './budget.ts'
+
+export interface CallLimits extends Backoff {
+  /** Tries of one call that nobody answers, after which the contestant is out. */
+  readonly tries_max: number
+  /** The LLM port gives a call up after this long. */
+  readonly timeout_ms: number
+}
+
+export interface CallDeps {
+  readonly llm: Llm
+  /** Names whatever else shapes an answer: contestant, endpoint, temperature. Part of the key of the store. */
+  readonly identity: string
+  readonly price: Price
+  readonly limits: CallLimits
+  readonly store: CallStore
+  readonly budget: Budget
+  readonly clock: Clock
+  readonly hash: Hash
+  /** Uniform in [0, 1): the jitter of retries. */
+  readonly random: () => number
+  /** No call is started after it; those in flight end as they would. */
+  readonly stop: AbortSignal
+  /** Ends those in flight. */
+  readonly signal: AbortSignal
+}
+
+/** Why no more calls are started. */
+export type End = 'stopped' | 'budget' | SluiceError
+
+export interface Caller {
+  /** Undefined: not in the store, and no call is started any more. */
+  call(request: Prompt): Promise<StoredCall | undefined>
+  ended(): End | undefined
+  /** False until a request was answered with a reply, good or bad. */
+  taken(): boolean
+}
+
+/** A first few requests refused, and none taken yet: that is no poisonous text but a wrong model or address. */
+const REFUSED_FIRST_MAX = 3
+/** Tokens of a provider's own framing of a request, more than any is known to add. */
+const FRAMING_TOKENS = 512
+/** Timers and clocks differ by a little. */
+const TIMED_OUT_SHARE = 0.95
+/** A text that is cut here is still too long to be an answer, see core/llm/check.ts. */
+const STORED_CHARS_MAX = 1_000_000
+
+export function caller(deps: CallDeps): Caller {
+  const { llm, identity, price, limits, store, budget, clock, hash } = deps
+  let end: End | undefined
+  let taken = false
+  const refusedFirst: { readonly key: string; readonly call: StoredCall }[] = []
+  const halt = new AbortController()
+
+  function finish(why: End): undefined {
+    end ??= why
+    halt.abort()
+  }
+
+  async function keep(key: string, call: StoredCall): Promise<StoredCall> {
+    taken ||= call.heard.kind === 'reply'
+    if (!taken) {
+      refusedFirst.push({ key, call })
+      if (refusedFirst.length >= REFUSED_FIRST_MAX)
+        finish(new SluiceError('SL401', 'every request so far was refused or had a reply that cannot be read'))
+      return call
+    }
+    for (const first of refusedFirst.splice(0)) await store.put(first.key, first.call)
+    await store.put(key, call)
+    return call
+  }
+
+  /** The call's end, or undefined where the same may be tried again. */
+  async function attempt(key: string, request: Prompt, worst: number, settle: (cost: number) => void) {
+    const started = clock.elapsed()
+    try {
+      const { text, finish: how, usage } = await llm.complete(request, deps.signal)
+      settle(costUsd(usage, price))
+      const heard = { kind: 'reply', text: text.slice(0, STORED_CHARS_MAX), finish: how } as const
+      return await keep(key, { heard, usage, elapsed_ms: clock.elapsed() - started })
+    } catch (error) {
+      // Nobody knows what these have cost: a provider goes on after we hang up.
+      const unknown = deps.signal.aborted || error instanceof LlmRejected || timedOut(error, clock.elapsed() - started)
+      settle(unknown ? worst : 0)
+      if (deps.signal.aborted) return finish('stopped')
+      if (error instanceof LlmRejected)
+        return keep(key, { heard: { kind: 'rejected' }, usage: NO_USAGE, elapsed_ms: clock.elapsed() - started })
+      throw error
+    }
+  }
+
+  function timedOut(error: unknown, elapsed_ms: number): boolean {
+    return error instanceof LlmUnavailable && elapsed_ms >= TIMED_OUT_SHARE * limits.timeout_ms
+  }
+
+  async function make(key: string, request: Prompt): Promise<StoredCall | undefined> {
+    const worst = costUsd(mostUsage(request), { ...price, input: Math.max(price.input, price.cached_input) })
+    for (let failures = 0; ;) {
+      const settle = await budget.reserve(worst)
+      if (settle === undefined) return finish('budget')
+      if (end !== undefined || deps.stop.aborted) {
+        settle(0)
+        return finish('stopped')
+      }
+      try {
+        return await attempt(key, request, worst, settle)
+      } catch (error) {
+        if (error instanceof SluiceError) return finish(error)
+        if (!(error instanceof LlmUnavailable)) throw error
+        if (++failures >= limits.tries_max)
+          return finish(new SluiceError('SL402', `${error.message}, ${failures} times in a row`))
+        const pause_ms = Math.max(error.retryAfter_ms ?? 0, wait_ms(limits, failures, deps.random()))
+        // An end or a stop wakes it: the loop then sees why.
+        await clock.sleep(pause_ms, AbortSignal.any([halt.signal, deps.stop])).catch(() => {})
+      }
+    }
+  }
+
+  return {
+    async call(request) {
+      const key = hash(JSON.stringify([identity, llm.model, request]))
+      const known = store.get(key)
+      if (known !== undefined) {
+        taken ||= known.heard.kind === 'reply'
+        return known
+      }
+      if (deps.stop.aborted) finish('stopped')
+      return end === undefined ? make(key, request) : undefined
+    },
+    ended: () => end,
+    taken: () => taken,
+  }
+}
+
+/** No request uses more: a token is at least one byte of text, and a reply is cut at its limit. */
+function mostUsage(request: Prompt): LlmUsage {
+  const text = request.system + request.user + JSON.stringify(request.schema)
+  return {
+    inputTokens: new TextEncoder().encode(text).length + FRAMING_TOKENS,
+    cachedInputTokens: 0,
+    outputTokens: request.outputTokensMax,
+  }
+}
