@@ -88,6 +88,24 @@ export const EVENTS = {
     labels: ['task'],
     metric: counter('sluice_cache_rejected_total', 'entries'),
   },
+  'similar.read': {
+    level: 'debug',
+    says: 'texts looked up among similar ones: hit, none, clash, disagreement, audited (a hit passed on), off',
+    labels: ['task', 'found'],
+    metric: counter('sluice_similar_items_total', 'items'),
+  },
+  'similar.audited': {
+    level: 'debug',
+    says: 'a hit that was passed on was compared with what the next tiers said; `rate` of them were wrong so far',
+    labels: ['task', 'right'],
+    metric: events('sluice_similar_audits_total'),
+  },
+  'similar.switched': {
+    level: 'warn',
+    says: 'the similar tier is off (its false-hit rate is above the limit beyond doubt) or on again',
+    labels: ['task', 'state'],
+    metric: events('sluice_similar_switches_total'),
+  },
   'partition.claimed': {
     level: 'info',
     says: 'a partition is ours; earlier owners are fenced',

@@ -1,6 +1,8 @@
 // A task is one text classification: where its items come from, what its label set is, how sure is sure.
 // Everything task-specific is data (models/<task>/task.yaml); no code under src/ names a task.
 import type { Gate } from './gate.ts'
+import type { Fact } from './similar/clash.ts'
+import type { Compare } from './similar/signature.ts'
 import type { Tier } from './item.ts'
 import type { LabelSet } from './labels.ts'
 import type { Template } from './template.ts'
@@ -8,6 +10,17 @@ import type { Template } from './template.ts'
 export interface Segment {
   readonly name: string
   readonly text: Template
+}
+
+/** How the similar tier works for a task; what each means stands with its key in adapters/config/tasks.ts. */
+export interface Similar {
+  readonly threshold: number
+  readonly compare: Compare
+  readonly vetoes: readonly Fact[]
+  readonly audit_share: number
+  readonly false_hits_max: number
+  readonly local_min: number
+  readonly entries_max: number
 }
 
 export interface Task {
@@ -23,6 +36,7 @@ export interface Task {
   readonly labelsDigest: string
   readonly gate: Gate
   readonly order: readonly Tier[]
+  readonly similar: Similar
   /** What the LLM is told the task is; a sentence or two. */
   readonly instruction: string
 }

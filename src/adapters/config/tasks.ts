@@ -5,6 +5,7 @@ import { basename, dirname, join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { SluiceError } from '../../core/error.ts'
 import { labelSet, pathKey } from '../../core/labels.ts'
+import { FACTS } from '../../core/similar/clash.ts'
 import { parseTemplate } from '../../core/template.ts'
 import type { LabelSet } from '../../core/labels.ts'
 import type { Task } from '../../core/task.ts'
@@ -39,10 +40,28 @@ export const taskSchema = z.strictObject({
     .optional()
     .describe("when an answer is sure; default: the thresholds of the model's manifest"),
   tiers: z
-    .array(z.enum(['exact', 'local']))
+    .array(z.enum(['exact', 'local', 'similar']))
     .refine((tiers) => new Set(tiers).size === tiers.length, 'a tier is named twice')
-    .default(['exact', 'local'])
+    .default(['exact', 'local', 'similar'])
     .describe('which tiers are asked, in order'),
+  similar: z
+    .strictObject({
+      threshold: z.number().min(0.5).max(1).default(0.8).describe('Jaccard similarity of character trigrams, at least'),
+      compare: z
+        .enum(['together', 'each'])
+        .default('each')
+        .describe('each segment must be similar by itself, or all of them together as one text'),
+      vetoes: z
+        .array(z.enum(FACTS))
+        .default([...FACTS])
+        .describe('what must be equal in both texts, where the label depends on it'),
+      audit_share: z.number().min(0).max(1).default(0.05).describe('share of hits passed on to measure false ones'),
+      false_hits_max: z.number().min(0).max(1).default(0.1).describe('the tier is off while its false-hit rate is above'),
+      local_min: z.number().min(0).max(1).default(0.98).describe('local answers at least this sure are learned from too'),
+      entries_max: z.int().positive().default(50_000).describe('texts held; the oldest goes first'),
+    })
+    .prefault({})
+    .describe('the tier `similar`: texts nearly the same as one that was answered'),
   model: z.string().default('champion').describe('folder of the model; without it everything goes to the fallback'),
   instruction: z.string().describe('what the LLM is asked to do, in a sentence or two'),
 })
@@ -100,6 +119,7 @@ async function taskFrom(read: z.output<typeof taskSchema>, name: string, file: s
     labelsDigest: digestOf(labels),
     gate: { thresholds },
     order: read.tiers,
+    similar: read.similar,
     instruction: read.instruction,
   }
 }

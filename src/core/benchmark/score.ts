@@ -2,13 +2,13 @@
 import { pathKey } from '../labels.ts'
 import { costUsd } from '../llm/usage.ts'
 import { measure } from '../metrics.ts'
-import { holm, mcNemar, pairedDifference, quantile, wilson } from './statistics.ts'
+import { holm, mcNemar, pairedDifference, quantile, wilson } from '../statistics.ts'
 import type { Fault } from '../llm/check.ts'
 import type { LlmUsage, Price } from '../llm/usage.ts'
 import type { LabelPath } from '../labels.ts'
 import type { ClassMetrics } from '../metrics.ts'
 import type { SampleItem } from './sample.ts'
-import type { Interval } from './statistics.ts'
+import type { Interval } from '../statistics.ts'
 
 /** What a contestant made of one item: a label, or why there is none. */
 export type Given = { readonly label: LabelPath } | { readonly why: Fault | 'no-label-fits' | 'failed' }

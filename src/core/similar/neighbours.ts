@@ -1,13 +1,14 @@
-// The nearest of the texts seen before, in this process's memory, by MinHash bands and then by true Jaccard similarity.
-// Must never hold more than its bounds: the oldest text makes room for the newest.
-import { jaccard } from './grams.ts'
+// The texts seen before that are most similar, in this process's memory: found by MinHash bands, measured exactly.
+// Must never hold more than its bound: the oldest text makes room for the newest.
 import { bandHasher } from './minhash.ts'
-import type { Grams } from './grams.ts'
+import { similarity } from './signature.ts'
 import type { Banding } from './minhash.ts'
+import type { Signature } from './signature.ts'
 
 export interface Neighbour<T> {
+  readonly signature: Signature
   readonly value: T
-  /** Jaccard similarity of the trigrams, in [0, 1]. */
+  /** See `similarity`; at least the threshold asked for. */
   readonly similarity: number
 }
 
@@ -17,14 +18,19 @@ export interface NeighboursOptions extends Banding {
 }
 
 export interface Neighbours<T> {
-  /** Texts at least `threshold` similar, most similar first. */
-  find(grams: Grams, threshold: number): Neighbour<T>[]
-  add(grams: Grams, value: T): void
-  readonly size: number
+  /** Texts at least `threshold` similar, most similar first, newest first among equals. */
+  find(signature: Signature, threshold: number): Neighbour<T>[]
+  add(signature: Signature, value: T): void
 }
 
-/** Texts a bucket of a band names; the newest replace the oldest of their bucket. */
+/** Texts that a bucket of a band names; the newest replaces the oldest of its bucket. */
 const WAYS = 4
+
+interface Held<T> {
+  readonly signature: Signature
+  readonly value: T
+  readonly age: number
+}
 
 export function neighbours<T>({ entries_max, ...banding }: NeighboursOptions): Neighbours<T> {
   const { bands } = banding
@@ -32,45 +38,41 @@ export function neighbours<T>({ entries_max, ...banding }: NeighboursOptions): N
   const buckets = 2 ** Math.ceil(Math.log2(Math.max(entries_max, 2)))
   /** Slot + 1 by band, bucket and way; 0 is none. */
   const table = new Int32Array(bands * buckets * WAYS)
-  const held: { grams: Grams; value: T }[] = []
-  let next = 0
-  let asked = 0
-  const seen = new Int32Array(entries_max)
+  const held: Held<T>[] = []
+  /** By slot: the number of the question that last looked at it. */
+  const lookedAt = new Float64Array(entries_max)
+  let added = 0
+  let question = 0
 
   const firstOf = (band: number, hash: number) => (band * buckets + (hash & (buckets - 1))) * WAYS
 
   return {
-    get size() {
-      return held.length
-    },
-    find(grams, threshold) {
-      asked++
-      const near: Neighbour<T>[] = []
-      const bandHashes = hashes(grams)
+    find(asked, threshold) {
+      question++
+      const near: (Neighbour<T> & Held<T>)[] = []
+      const bandHashes = hashes(asked.all)
       for (let band = 0; band < bands; band++) {
         const first = firstOf(band, bandHashes[band]!)
         for (let way = first; way < first + WAYS; way++) {
           const slot = table[way]! - 1
-          if (slot < 0 || seen[slot] === asked) continue
-          seen[slot] = asked
-          const { grams: other, value } = held[slot]!
-          const [less, more] = grams.length < other.length ? [grams, other] : [other, grams]
-          if (less.length < threshold * more.length) continue
-          const similarity = jaccard(grams, other)
-          if (similarity >= threshold) near.push({ value, similarity })
+          if (slot < 0 || lookedAt[slot] === question) continue
+          lookedAt[slot] = question
+          const other = held[slot]!
+          const measured = similarity(asked, other.signature)
+          if (measured >= threshold) near.push({ ...other, similarity: measured })
         }
       }
-      return near.sort((a, b) => b.similarity - a.similarity)
+      return near.sort((a, b) => b.similarity - a.similarity || b.age - a.age)
     },
-    add(grams, value) {
-      held[next] = { grams, value }
-      const bandHashes = hashes(grams)
+    add(signature, value) {
+      const slot = added % entries_max
+      held[slot] = { signature, value, age: added++ }
+      const bandHashes = hashes(signature.all)
       for (let band = 0; band < bands; band++) {
         const first = firstOf(band, bandHashes[band]!)
         table.copyWithin(first + 1, first, first + WAYS - 1)
-        table[first] = next + 1
+        table[first] = slot + 1
       }
-      next = (next + 1) % entries_max
     },
   }
 }

@@ -1,0 +1,45 @@
+// An item's texts as the similarity cache compares them: one set of trigrams a part, and one of all for finding.
+import { normalise } from '../text/normalise.ts'
+import { facts } from './clash.ts'
+import { grams, jaccard } from './grams.ts'
+import type { Facts } from './clash.ts'
+import type { Grams } from './grams.ts'
+
+/**
+ * `together`: the segments are one text (a title and its brand). `each`: every segment must be similar by itself (a query
+ * and a product: a short query would drown in a long title).
+ */
+export type Compare = 'together' | 'each'
+
+export interface Signature {
+  readonly parts: readonly Grams[]
+  /** Trigrams of all parts, told apart by part. */
+  readonly all: Grams
+  readonly facts: Facts
+}
+
+export function signature(segments: readonly string[], compare: Compare): Signature {
+  const texts = compare === 'together' ? [segments.join(' ')] : segments
+  const spelled = texts.map(normalise)
+  const parts = spelled.map(grams)
+  return { parts, all: parts.length === 1 ? parts[0]! : union(parts), facts: facts(spelled.join(' , ')) }
+}
+
+/** Jaccard similarity of the least similar part, in [0, 1]; parts that are empty on both sides are alike. */
+export function similarity(a: Signature, b: Signature): number {
+  let least = 1
+  for (let part = 0; part < a.parts.length; part++) {
+    const [one, other] = [a.parts[part]!, b.parts[part]!]
+    if (one.length + other.length > 0) least = Math.min(least, jaccard(one, other))
+  }
+  return least
+}
+
+function union(parts: readonly Grams[]): Grams {
+  const all = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  parts.forEach((part, index) => {
+    for (const gram of part) all[at++] = (gram ^ Math.imul(index, 0x9e37_79b1)) >>> 0
+  })
+  return all.sort()
+}
