@@ -23,7 +23,8 @@ export interface FallbackDeps {
   readonly clock: Clock
   readonly emit: Emit
   readonly hash: (segments: readonly string[]) => string | undefined
-  readonly exact: TierPort
+  /** What is known by now without asking the LLM: the caches. */
+  readonly known: TierPort
   readonly askLlm: (open: readonly OpenItem[], progress: () => Promise<void>) => Promise<readonly LlmResult[]>
   readonly remember: (items: readonly Item[], answers: readonly (Answer | undefined)[]) => Promise<void>
   readonly outcomes: OutcomeWriter
@@ -32,16 +33,16 @@ export interface FallbackDeps {
 
 export function createFallbackHandler(deps: FallbackDeps): Handler {
   const { task, clock, emit } = deps
-  const known = pathIndex(task.labels)
+  const paths = pathIndex(task.labels)
 
   return async (batch, progress, afterCommit) => {
     const lap = stopwatch(clock, emit, `${task.name}:fallback`)
     const decoded = await decodePatiently(deps, batch, progress)
-    const taken = batch.records.map((_, index) => take(deps, known, batch, index, decoded[index]!))
+    const taken = batch.records.map((_, index) => take(deps, paths, batch, index, decoded[index]!))
     const waiting = taken.filter((it) => 'item' in it)
     lap('decode')
-    const cached = await deps.exact.answer(waiting.map(({ item }) => item))
-    lap('exact')
+    const cached = await deps.known.answer(waiting.map(({ item }) => item))
+    lap('known')
     const unknown = waiting.filter((_, index) => cached[index]?.kind !== 'answer')
     const verdicts = unknown.length > 0 ? await deps.askLlm(unknown, progress) : []
     lap('llm')
@@ -72,12 +73,12 @@ export function createFallbackHandler(deps: FallbackDeps): Handler {
 
 function take(
   deps: FallbackDeps,
-  known: ReadonlyMap<string, number>,
+  paths: ReadonlyMap<string, number>,
   batch: Batch,
   index: number,
   decoded: Decoded,
 ): OpenItem | DeadLetter {
-  const read = decoded.ok ? readFallback(deps.task, decoded.value, deps.hash, known) : undefined
+  const read = decoded.ok ? readFallback(deps.task, decoded.value, deps.hash, paths) : undefined
   if (read) return read
   const { offset, timestamp_ms } = batch.records[index]!
   const source = { topic: batch.topic, partition: batch.partition, offset, timestamp_ms }

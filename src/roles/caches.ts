@@ -4,8 +4,11 @@ import type { Config } from '../adapters/config/schema.ts'
 import { memoryCache } from '../adapters/memory/cache.ts'
 import { layeredCache } from '../adapters/memory/layered.ts'
 import { redisCache } from '../adapters/redis/cache.ts'
+import { redisNear } from '../adapters/redis/near.ts'
+import { redisServer } from '../adapters/redis/server.ts'
 import type { Cache } from '../ports/cache.ts'
 import type { Emit } from '../ports/events.ts'
+import type { NearStore } from '../ports/near.ts'
 
 /** Starting waits this long for Redis, then goes on without it. */
 const REDIS_READY_MS = 500
@@ -17,6 +20,8 @@ export interface Caches {
   readonly asserted: Cache
   /** Answers of local models: in this process only, computing them again costs less than asking Redis. */
   readonly estimated: Cache
+  /** What all processes know of answered texts under this prefix; undefined without Redis. */
+  near(scope: string): NearStore | undefined
   /** False while Redis is there by configuration and does not answer. */
   healthy(): boolean
   close(): Promise<void>
@@ -25,16 +30,18 @@ export interface Caches {
 export async function openCaches({ cache, redis: settings }: Config, emit: Emit): Promise<Caches> {
   const { url, ttl_s } = settings
   const inProcess = () => memoryCache({ ...cache, ttl_s: Math.min(ttl_s, IN_PROCESS_TTL_S) })
-  const redis = url === '' ? undefined : redisCache({ url, ttl_s, clock: systemClock, emit })
+  const redis = url === '' ? undefined : redisServer({ url, clock: systemClock, emit })
   await redis?.ready(REDIS_READY_MS)
-  const asserted = redis ? layeredCache(inProcess(), redis, emit) : inProcess()
+  const asserted = redis ? layeredCache(inProcess(), redisCache(redis, ttl_s), emit) : inProcess()
   const estimated = inProcess()
   return {
     asserted,
     estimated,
+    near: (scope) => redis && redisNear(redis, { scope, ttl_s, now: systemClock.now }),
     healthy: () => redis?.healthy() ?? true,
     close: async () => {
       await Promise.all([asserted.close(), estimated.close()])
+      redis?.close()
     },
   }
 }

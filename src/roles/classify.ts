@@ -5,6 +5,7 @@ import { createOutcomeWriter } from '../engine/outcomes.ts'
 import { allOf } from '../engine/all-of.ts'
 import { exactTier, textHash } from '../tiers/exact.ts'
 import { localTier } from '../tiers/local.ts'
+import { rememberIn } from './similar.ts'
 import { openLocalModel } from './local-model.ts'
 import type { Role, Runtime } from './runtime.ts'
 
@@ -17,6 +18,7 @@ async function classifyTask(runtime: Runtime, file: TaskFile): Promise<Role> {
   const local = await openLocalModel(runtime, file)
   const task = { ...file.task, gate: local?.gate ?? file.task.gate }
   const exact = exactTier({ task, asserted, estimated, localDigest: () => local?.digest, emit })
+  const similar = runtime.similar(task)
   const stream = runtime.stream(
     task.name,
     `${config.kafka.group_prefix}.classify.${task.name}`,
@@ -33,12 +35,13 @@ async function classifyTask(runtime: Runtime, file: TaskFile): Promise<Role> {
     limits: config.limits,
     tiers: {
       exact,
+      ...(similar ? { similar } : {}),
       ...(local
         ? { local: localTier({ task: task.name, model: local.model, digest: local.digest, shortlist, emit }) }
         : {}),
     },
     writer: createOutcomeWriter(task, runtime.outcomeTopics, codec),
-    remember: exact.remember,
+    remember: rememberIn(exact, similar),
   })
   return {
     run: () => stream.run(handler).finally(() => local?.model.close()),

@@ -4,6 +4,7 @@ import { BREAKER_DEFAULTS, createBreaker } from '../adapters/breaker/breaker.ts'
 import type { TaskFile } from '../adapters/config/tasks.ts'
 import { openAiLlm } from '../adapters/openai/llm.ts'
 import { handleByTask } from '../engine/by-task.ts'
+import { inOrder } from '../engine/in-order.ts'
 import { createFallbackHandler } from '../engine/fallback.ts'
 import { createLabelWriter } from '../engine/labels.ts'
 import { createOutcomeWriter } from '../engine/outcomes.ts'
@@ -11,6 +12,7 @@ import { exactTier, textHash } from '../tiers/exact.ts'
 import { createLlmTier } from '../tiers/llm.ts'
 import { isOutage } from '../tiers/llm-call.ts'
 import type { Role, Runtime } from './runtime.ts'
+import { rememberIn } from './similar.ts'
 
 /** One batch is a few rounds of calls: large enough to fill them, small enough to commit every few seconds. */
 const ROUNDS_PER_BATCH = 2
@@ -30,16 +32,17 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
 
   const handlers = tasks.map(({ task }) => {
     const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })
+    const similar = runtime.similar(task)
     const tier = createLlmTier({ task, llm, breaker, clock, emit, random: Math.random, prices, limits, hash })
     const handler = createFallbackHandler({
       task,
       codec,
       clock,
       emit,
-      exact,
+      known: inOrder(similar ? [exact, similar] : [exact]),
       hash: textHash,
       askLlm: (open, progress) => tier.answer(open, progress, never),
-      remember: exact.remember,
+      remember: rememberIn(exact, similar),
       outcomes: createOutcomeWriter(task, runtime.outcomeTopics, codec),
       labels: createLabelWriter(task, runtime.topicName('labels'), codec),
     })

@@ -10,6 +10,7 @@ import { createCodec } from '../adapters/registry/codec.ts'
 import type { Emit } from '../ports/events.ts'
 import type { Stream } from '../ports/stream.ts'
 import { openCaches } from './caches.ts'
+import { similarTiers } from './similar.ts'
 
 export interface Role {
   /** Resolves when drained; rejects with a SluiceError when it cannot go on. */
@@ -46,6 +47,7 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
     asserted: caches.asserted,
     estimated: caches.estimated,
     cacheHealthy: caches.healthy,
+    similar: similarTiers(caches, emit),
     topicName,
     outcomeTopics: {
       results: topicName('results'),

@@ -6,82 +6,125 @@ import type { Answer, Reply } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import { pathKey } from '../core/labels.ts'
 import { NO_AUDITS, falseHits, isAudited, isOff, observed } from '../core/similar/audit.ts'
+import { answeredTexts } from '../core/similar/entry.ts'
 import { neighbours } from '../core/similar/neighbours.ts'
-import { signature } from '../core/similar/signature.ts'
+import { signature, similarity } from '../core/similar/signature.ts'
+import type { Signature } from '../core/similar/signature.ts'
 import { verdict } from '../core/similar/verdict.ts'
-import type { Similar } from '../core/task.ts'
+import type { Task } from '../core/task.ts'
+import { normalise } from '../core/text/normalise.ts'
 import type { Emit } from '../ports/events.ts'
+import type { NearStore } from '../ports/near.ts'
 import type { TierPort } from '../ports/tier.ts'
 
-/** 16 bands of 5 find a text of similarity .8 with probability .998 and one of .6 with .73. */
-const BANDING = { bands: 16, rows: 5 }
+/** Two texts of similarity .8 share a band with probability .998, of .6 with .73; see core/similar/minhash.ts. */
+export const BANDING = { bands: 16, rows: 5 }
 /** Audited hits that count; older ones fade. */
 const AUDITS_REMEMBERED = 2_000
 
 export interface SimilarTier extends TierPort {
   /**
-   * Learns from answers (one per item, undefined where there is none) of the LLM, of people and of a local model surer
-   * than the task asks for here; compares audited ones with what this tier would have said.
+   * Learns from answers (one per item, undefined where there is none) of the LLM, of people and of a local model that is
+   * sure enough; compares audited ones with what this tier would have said. Resolves in bounded time.
    */
-  learn(items: readonly Item[], answers: readonly (Answer | undefined)[]): void
+  learn(items: readonly Item[], answers: readonly (Answer | undefined)[]): Promise<void>
 }
 
 export interface SimilarOptions {
-  readonly task: string
-  readonly settings: Similar
+  readonly task: Task
+  /** Shared by processes; absent: this one knows what it has learned itself. */
+  readonly store: NearStore | undefined
   readonly emit: Emit
 }
 
-export function similarTier({ task, settings, emit }: SimilarOptions): SimilarTier {
-  const { threshold, vetoes, compare, audit_share, false_hits_max, local_min, entries_max } = settings
+interface Looked {
+  readonly given?: Answer
+  readonly found: 'hit' | 'none' | 'clash' | 'disagreement'
+}
+
+export function similarTier({ task, store, emit }: SimilarOptions): SimilarTier {
+  const { threshold, vetoes, compare, audit_share, false_hits_max, local_min, entries_max } = task.similar
   const known = neighbours<Answer>({ ...BANDING, entries_max })
+  const values = answeredTexts(task)
   const sameLabel = (a: Answer, b: Answer) => pathKey(a.label) === pathKey(b.label)
   let audits = NO_AUDITS
   let off = false
 
-  function look(item: Item): { readonly given: Answer | undefined; readonly found: string } {
-    const asked = signature(item.segments, compare)
+  function look(asked: Signature): Looked {
     const said = verdict(asked, known.find(asked, threshold), vetoes, sameLabel)
-    if (said.kind !== 'hit') return { given: undefined, found: said.kind === 'doubt' ? said.why : 'none' }
-    return { given: { ...said.value, probabilities: [], tier: 'similar' }, found: 'hit' }
+    if (said.kind === 'doubt') return { found: said.why }
+    if (said.kind === 'none') return { found: 'none' }
+    return { found: 'hit', given: { ...said.value, probabilities: [], tier: 'similar' } }
   }
 
-  function audit(item: Item, truth: Answer): void {
-    const { given } = look(item)
+  /** Learns what other processes know of these texts. */
+  async function ask(shared: NearStore, asked: readonly Signature[]): Promise<void> {
+    const found = await shared.find(asked.map(known.bands))
+    const learned = new Set<string>()
+    let rejected = 0
+    found.forEach((entries, at) => {
+      for (const { id, value } of entries) {
+        if (learned.has(id)) continue
+        const entry = values.decode(value)
+        const signed = entry && signature(entry.texts, compare)
+        if (signed === undefined) rejected++
+        else if (similarity(asked[at]!, signed) >= threshold) {
+          learned.add(id)
+          known.add(signed, entry!.answer)
+        }
+      }
+    })
+    if (rejected > 0) emit('cache.rejected', { task: task.name, entries: rejected })
+  }
+
+  function audit(asked: Signature, truth: Answer): void {
+    const { given } = look(asked)
     if (given === undefined) return
     const isWrong = !sameLabel(given, truth)
     audits = observed(audits, isWrong, AUDITS_REMEMBERED)
-    emit('similar.audited', { task, right: String(!isWrong), rate: falseHits(audits).rate })
+    const { rate } = falseHits(audits)
+    emit('similar.audited', { task: task.name, right: String(!isWrong), rate })
     const was = off
     off = isOff(audits, false_hits_max, was)
-    if (off !== was) emit('similar.switched', { task, state: off ? 'off' : 'on', rate: falseHits(audits).rate })
+    if (off !== was) emit('similar.switched', { task: task.name, state: off ? 'off' : 'on', rate })
   }
 
   return {
     async answer(items) {
+      const asked = items.map(({ segments }) => signature(segments.map(normalise), compare))
+      let looked = asked.map(look)
+      const unknown = asked.filter((_, at) => looked[at]!.found === 'none')
+      if (store !== undefined && unknown.length > 0) {
+        await ask(store, unknown)
+        looked = looked.map((it, at) => (it.found === 'none' ? look(asked[at]!) : it))
+      }
       const counts = new Map<string, number>()
-      const replies = items.map((item): Reply => {
-        const { given, found } = look(item)
-        const audited = given !== undefined && isAudited(item.textHash, audit_share)
-        const said = audited ? 'audited' : off && given ? 'off' : found
+      const replies = looked.map(({ given, found }, at): Reply => {
+        const isPassed = given !== undefined && isAudited(items[at]!.textHash, audit_share)
+        const said = isPassed ? 'audited' : off && given ? 'off' : found
         counts.set(said, (counts.get(said) ?? 0) + 1)
         return said === 'hit' ? { kind: 'answer', answer: given!, shortlist: [] } : PASS
       })
-      for (const [found, count] of counts) emit('similar.read', { task, found, items: count })
+      for (const [found, count] of counts) emit('similar.read', { task: task.name, found, items: count })
       return replies
     },
-    learn(items, answers) {
-      answers.forEach((given, at) => {
+    async learn(items, answers) {
+      const shared: Parameters<NearStore['add']>[0][number][] = []
+      answers.forEach((answer, at) => {
         const item = items[at]
-        if (given === undefined || item === undefined || !isTrusted(given, local_min)) return
-        if (isAudited(item.textHash, audit_share)) audit(item, given)
-        known.add(signature(item.segments, compare), given)
+        if (answer === undefined || item === undefined || !isTrusted(answer, local_min)) return
+        const texts = item.segments.map(normalise)
+        const signed = signature(texts, compare)
+        if (isAudited(item.textHash, audit_share)) audit(signed, answer)
+        known.add(signed, answer)
+        shared.push({ id: item.textHash, value: values.encode({ texts, answer }), bands: known.bands(signed) })
       })
+      if (shared.length > 0) await store?.add(shared)
     },
   }
 }
 
-/** What others may be judged by: asserted answers, and local ones with at least this probability on every level. */
+/** What may be learned: asserted answers, and local ones with at least this probability on every level. */
 function isTrusted({ tier, probabilities }: Answer, local_min: number): boolean {
   if (tier === 'llm' || tier === 'human') return true
   return tier === 'local' && probabilities.every((probability) => probability >= local_min)

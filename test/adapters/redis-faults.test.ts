@@ -6,13 +6,17 @@ import type { TestContext } from 'node:test'
 import { Redis } from 'ioredis'
 import { systemClock } from '../../src/adapters/clock.ts'
 import { redisCache } from '../../src/adapters/redis/cache.ts'
-import type { RedisCache } from '../../src/adapters/redis/cache.ts'
+import { redisServer } from '../../src/adapters/redis/server.ts'
+import type { RedisServer } from '../../src/adapters/redis/server.ts'
 import type { EventFields } from '../../src/core/events.ts'
+import type { Cache } from '../../src/ports/cache.ts'
 import type { Emit } from '../../src/ports/events.ts'
 import { noRedis, startBlackHole, startRedis } from '../support/redis.ts'
 
 const ADDED_MS_MAX = 250
 const KEYS = Array.from({ length: 5_000 }, (_, index) => `key:${index}`)
+
+type RedisCache = Cache & Pick<RedisServer, 'ready' | 'healthy'>
 
 interface Seen {
   readonly cache: RedisCache
@@ -36,8 +40,9 @@ after(() => {
 function open(url: string): Seen {
   const events: Seen['events'] = []
   const emit: Emit = (name, fields) => events.push({ name, fields })
-  const cache = redisCache({ url, ttl_s: 60, clock: systemClock, emit })
-  toClose.push(() => cache.close())
+  const server = redisServer({ url, clock: systemClock, emit })
+  const cache = { ...redisCache(server, 60), ready: server.ready, healthy: server.healthy }
+  toClose.push(async () => server.close())
   return { cache, events, count: (name) => events.filter((event) => event.name === name).length }
 }
 

@@ -6,6 +6,8 @@ import { systemClock } from '../../src/adapters/clock.ts'
 import { memoryCache } from '../../src/adapters/memory/cache.ts'
 import { layeredCache } from '../../src/adapters/memory/layered.ts'
 import { redisCache } from '../../src/adapters/redis/cache.ts'
+import { redisServer } from '../../src/adapters/redis/server.ts'
+import type { RedisServer } from '../../src/adapters/redis/server.ts'
 import type { Cache, CacheEntry } from '../../src/ports/cache.ts'
 import { silent } from '../../src/ports/events.ts'
 import { noRedis, startRedis } from '../support/redis.ts'
@@ -77,13 +79,18 @@ function entry(key: string): CacheEntry {
 }
 
 let redis: OwnRedis | undefined
+const servers: RedisServer[] = []
 async function openRedis(): Promise<Cache> {
   redis ??= await startRedis()
-  const cache = redisCache({ url: redis.url, ttl_s: 60, clock: systemClock, emit: silent })
-  assert.ok(await cache.ready(5_000), 'Redis did not answer')
-  return cache
+  const server = redisServer({ url: redis.url, clock: systemClock, emit: silent })
+  assert.ok(await server.ready(5_000), 'Redis did not answer')
+  servers.push(server)
+  return redisCache(server, 60)
 }
-after(() => redis?.stop())
+after(async () => {
+  for (const server of servers) server.close()
+  await redis?.stop()
+})
 
 cacheContract('memory', async () => memoryCache(LIMITS))
 cacheContract('memory in front of memory', async () => layeredCache(memoryCache(LIMITS), memoryCache(LIMITS), silent))

@@ -54,7 +54,7 @@ function engine(llm: (item: Item) => Partial<LlmResult>, known: (item: Item) => 
     clock: fakeClock(),
     emit: () => {},
     hash: plainHash,
-    exact: {
+    known: {
       answer: async (items) =>
         items.map((item) => {
           const answer = known(item)

@@ -5,6 +5,7 @@ import { itemId } from '../../src/core/item.ts'
 import { labelSet } from '../../src/core/labels.ts'
 import type { Task } from '../../src/core/task.ts'
 import { parseTemplate } from '../../src/core/template.ts'
+import { SIMILAR } from '../support/similar.ts'
 
 export const LABELS = labelSet([
   ['Food', 'Cheese'],
@@ -24,6 +25,7 @@ export function taskOf(changes: Partial<Task> = {}): Task {
     labelsDigest: 'labels-1',
     gate: { thresholds: [0.75, 0.5] },
     order: ['exact', 'local'],
+    similar: SIMILAR,
     instruction: 'Say what kind of thing each product is.',
     ...changes,
   }

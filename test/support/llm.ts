@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { labelSet } from '../../src/core/labels.ts'
 import { renderPrompt } from '../../src/core/prompt.ts'
 import { parseTemplate } from '../../src/core/template.ts'
+import { SIMILAR } from './similar.ts'
 import type { TestContext } from 'node:test'
 import type { Ranked } from '../../src/core/answer.ts'
 import type { LabelPath } from '../../src/core/labels.ts'
@@ -30,6 +31,7 @@ export function taskWith(paths: readonly LabelPath[], segments: readonly string[
     labelsDigest: 'labels-1',
     gate: { thresholds: [0.5] },
     order: ['llm'],
+    similar: SIMILAR,
     instruction: 'Say what kind of thing each product is.',
   }
 }

@@ -12,6 +12,7 @@ import { normalise } from '../../src/core/text/normalise.ts'
 import type { Cache, CacheEntry } from '../../src/ports/cache.ts'
 import type { Emit } from '../../src/ports/events.ts'
 import { exactTier, textHash } from '../../src/tiers/exact.ts'
+import { SIMILAR } from '../support/similar.ts'
 
 const LIMITS = { entries_max: 1_000, bytes_max: 1_000_000, ttl_s: 60 }
 
@@ -29,6 +30,7 @@ const TASK: Task = {
   labelsDigest: 'labels:1',
   gate: { thresholds: [0.75, 0.55] },
   order: ['exact', 'local'],
+  similar: SIMILAR,
   instruction: 'Sort products.',
 }
 

@@ -1,153 +1,29 @@
-// The cache port over Redis, shared by all processes. Whatever state Redis is in (absent, hung, full, read-only, holding
-// foreign values), a call resolves within its deadline and anything wrong reads as a miss.
-// Must never throw, queue without a bound, or add more than DEADLINE_MS to a batch of a loop that is not blocked.
-import { Redis } from 'ioredis'
-import { createCircuit } from './circuit.ts'
-import type { Episode, Operation } from './circuit.ts'
+// The cache port over Redis. Anything wrong with the server or with a value reads as a miss (see server.ts).
+import type { Redis } from 'ioredis'
 import type { Cache, CacheEntry } from '../../ports/cache.ts'
-import type { Clock } from '../../ports/clock.ts'
-import type { Emit } from '../../ports/events.ts'
+import type { RedisServer } from './server.ts'
 
-/** Whole call, whatever its number of keys; a timer may be some milliseconds late, and 60 are promised. */
-const DEADLINE_MS = 45
 /** Keys a command and commands a pipeline: Redis serves others between two of them. */
 const CHUNK = 500
-const KEYS_IN_FLIGHT_MAX = 50_000
-const ENTRIES_IN_FLIGHT_MAX = 5_000
-const CONNECT_TIMEOUT_MS = 2_000
-const RECONNECT_MAX_MS = 5_000
-/** Ends the handshake of a hung server, and writes that nobody waits for any more. */
-const COMMAND_TIMEOUT_MS = 1_000
 
-export interface RedisCacheOptions {
-  /** redis:// or rediss:// address of one server (not a cluster: keys of one MGET may be in different slots). */
-  readonly url: string
-  /** How long an entry is kept, seconds. */
-  readonly ttl_s: number
-  readonly clock: Clock
-  readonly emit: Emit
-}
-
-export interface RedisCache extends Cache {
-  /** Resolves when Redis answers, false when it does not within the time. Calls before that are misses. */
-  ready(within_ms: number): Promise<boolean>
-  /** For health pages: does Redis serve reads right now? */
-  healthy(): boolean
-}
-
-/** Connects in the background and for ever; never rejects. */
-export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): RedisCache {
-  const redis = connect(url)
-  const reads = createCircuit()
-  const writes = createCircuit()
-  let keysInFlight = 0
-  let entriesInFlight = 0
-  let lastError = 'closed'
-  let leaving = false
-  let closed = false
-
-  redis.on('error', (error: unknown) => (lastError = codeOf(error)))
-  redis.on('close', () => {
-    leaving = false
-    if (!closed) noteFailure('connect', lastError, 0)
-  })
-
-  redis.on('ready', () => {
-    noteRecovery(reads.connected())
-    writes.connected()
-  })
-
-  const connected = () => redis.status === 'ready' && !leaving
-
-  /** Gives a hung connection up, with all that waits on it; ioredis makes a new one in the background. */
-  function reconnect(): void {
-    if (!connected()) return
-    leaving = true
-    redis.disconnect(true)
-  }
-
-  /** The loss of the connection is one episode and one event, told by the reads; the writes only rest as well. */
-  function noteFailure(asked: Operation, why: string, keys: number): void {
-    const operation = connected() || why === 'timeout' ? asked : 'connect'
-    const circuit = asked === 'set' ? writes : reads
-    const begins = circuit.failed(clock.elapsed(), operation, keys)
-    if (begins && (asked !== 'set' || operation === 'set')) emit('cache.failed', { operation, why, keys })
-  }
-
-  function noteRecovery(episode: Episode | undefined): void {
-    if (episode === undefined) return
-    const { operation, started, skipped } = episode
-    emit('cache.recovered', { operation, skipped, seconds: (clock.elapsed() - started) / 1000 })
-  }
-
-  async function get(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
-    const values: (string | undefined)[] = Array.from({ length: keys.length })
-    if (keys.length === 0 || keysInFlight + keys.length > KEYS_IN_FLIGHT_MAX) return values
-    if (!reads.admit(clock.elapsed(), connected(), keys.length)) return values
-
-    keysInFlight += keys.length
-    const chunks = cut(keys).map(async (chunk, index) => {
-      const found = await redis.mget(chunk)
-      for (let at = 0; at < chunk.length; at++) values[index * CHUNK + at] = found[at] ?? undefined
-    })
-    const why = await withinDeadline(outcome(chunks))
-    keysInFlight -= keys.length
-    if (why === undefined) noteRecovery(reads.succeeded())
-    else {
-      noteFailure('get', why, keys.length)
-      if (why === 'timeout') reconnect()
-    }
-    return why === 'timeout' ? values.slice() : values
-  }
-
-  async function set(entries: readonly CacheEntry[]): Promise<void> {
-    if (entries.length === 0) return
-    const busy = entriesInFlight + entries.length > ENTRIES_IN_FLIGHT_MAX
-    if (busy || !writes.admit(clock.elapsed(), connected(), entries.length)) {
-      emit('cache.dropped', { entries: entries.length })
-      return
-    }
-    entriesInFlight += entries.length
-    const kept = outcome(cut(entries).map((chunk) => setChunk(redis, chunk, ttl_s))).then((why) => {
-      entriesInFlight -= entries.length
-      if (why === undefined) return noteRecovery(writes.succeeded())
-      emit('cache.dropped', { entries: entries.length })
-      noteFailure('set', why, entries.length)
-      if (why === 'timeout') reconnect()
-    })
-    // The caller is let go at the deadline; a slow write may still succeed, until its command times out.
-    await withinDeadline(kept)
-  }
-
+/** `ttl_s`: how long an entry is kept, seconds. Closing is the server's business. */
+export function redisCache(server: RedisServer, ttl_s: number): Cache {
   return {
     peek: () => undefined,
-    get,
-    set,
-    healthy: () => connected() && reads.well,
-    async ready(within_ms) {
-      const deadline = clock.elapsed() + within_ms
-      while (!connected() && clock.elapsed() < deadline) await clock.sleep(20)
-      return connected()
+    async get(keys) {
+      const values: (string | undefined)[] = Array.from({ length: keys.length })
+      const answered = await server.read(keys.length, (redis) =>
+        cut(keys).map(async (chunk, index) => {
+          const found = await redis.mget(chunk)
+          for (let at = 0; at < chunk.length; at++) values[index * CHUNK + at] = found[at] ?? undefined
+        }),
+      )
+      return answered === 'late' ? values.slice() : values
     },
-    async close() {
-      closed = true
-      redis.disconnect()
-    },
+    set: (entries) =>
+      server.write(entries.length, (redis) => cut(entries).map((chunk) => setChunk(redis, chunk, ttl_s))),
+    close: async () => {},
   }
-}
-
-function connect(url: string): Redis {
-  return new Redis(url, {
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    disconnectTimeout: 100,
-    maxLoadingRetryTime: RECONNECT_MAX_MS,
-    disableClientInfo: true,
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MAX_MS),
-  })
 }
 
 /** Rejects with the first error of the chunk: no room, read-only, no permission. */
@@ -156,35 +32,8 @@ async function setChunk(redis: Redis, entries: readonly CacheEntry[], ttl_s: num
   for (const [error] of replies ?? []) if (error) throw error
 }
 
-/** Waits for all of the work; never rejects. Why it failed, as a short code; undefined where all of it succeeded. */
-async function outcome(work: readonly Promise<void>[]): Promise<string | undefined> {
-  const failure = (await Promise.allSettled(work)).find((result) => result.status === 'rejected')
-  return failure && codeOf(failure.reason)
-}
-
-/** The work's value, or `timeout` after DEADLINE_MS. `work` never rejects. */
-function withinDeadline<T>(work: Promise<T>): Promise<T | 'timeout'> {
-  return new Promise((resolve) => {
-    // After a blocked event loop the timer fires before the sockets are read: hence the extra turn.
-    const timer = setTimeout(() => setImmediate(resolve, 'timeout' as const), DEADLINE_MS)
-    void work.then((value) => {
-      clearTimeout(timer)
-      resolve(value)
-    })
-  })
-}
-
 function cut<T>(list: readonly T[]): T[][] {
   const chunks: T[][] = []
   for (let start = 0; start < list.length; start += CHUNK) chunks.push(list.slice(start, start + CHUNK))
   return chunks
-}
-
-/** A short name of the error from a small set, for a metric's label: OOM, READONLY, ECONNREFUSED … */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'error'
-  if ('code' in error && typeof error.code === 'string') return error.code
-  if (error.message === 'Command timed out') return 'timeout'
-  const word = /^([A-Z]{2,20}) /.exec(error.message)?.[1]
-  return word ?? (error.message.startsWith('Connection is closed') ? 'closed' : error.name)
 }

@@ -21,6 +21,8 @@ export interface Neighbours<T> {
   /** Texts at least `threshold` similar, most similar first, newest first among equals. */
   find(signature: Signature, threshold: number): Neighbour<T>[]
   add(signature: Signature, value: T): void
+  /** The signature's band hashes: what a shared store finds it by. */
+  bands(signature: Signature): Uint32Array
 }
 
 /** Texts that a bucket of a band names; the newest replaces the oldest of its bucket. */
@@ -74,5 +76,6 @@ export function neighbours<T>({ entries_max, ...banding }: NeighboursOptions): N
         table[first] = slot + 1
       }
     },
+    bands: (signature) => hashes(signature.all).slice(),
   }
 }

@@ -1,5 +1,4 @@
 // An item's texts as the similarity cache compares them: one set of trigrams a part, and one of all for finding.
-import { normalise } from '../text/normalise.ts'
 import { facts } from './clash.ts'
 import { grams, jaccard } from './grams.ts'
 import type { Facts } from './clash.ts'
@@ -15,14 +14,19 @@ export interface Signature {
   readonly parts: readonly Grams[]
   /** Trigrams of all parts, told apart by part. */
   readonly all: Grams
-  readonly facts: Facts
+  /** What the texts state; found out when asked for. */
+  facts(): Facts
 }
 
-export function signature(segments: readonly string[], compare: Compare): Signature {
-  const texts = compare === 'together' ? [segments.join(' ')] : segments
-  const spelled = texts.map(normalise)
-  const parts = spelled.map(grams)
-  return { parts, all: parts.length === 1 ? parts[0]! : union(parts), facts: facts(spelled.join(' , ')) }
+/** `texts`: an item's segments, normalised (core/text/normalise.ts). */
+export function signature(texts: readonly string[], compare: Compare): Signature {
+  const parts = (compare === 'together' ? [texts.join(' ')] : texts).map(grams)
+  let stated: Facts | undefined
+  return {
+    parts,
+    all: parts.length === 1 ? parts[0]! : union(parts),
+    facts: () => (stated ??= facts(texts.join(' , '))),
+  }
 }
 
 /** Jaccard similarity of the least similar part, in [0, 1]; parts that are empty on both sides are alike. */

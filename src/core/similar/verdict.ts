@@ -25,7 +25,7 @@ export function verdict<T>(
   const nearest = near[0]
   if (nearest === undefined) return { kind: 'none' }
   const witnesses = near
-    .filter(({ signature }) => clash(asked.facts, signature.facts, vetoes) === undefined)
+    .filter(({ signature }) => vetoes.length === 0 || clash(asked.facts(), signature.facts(), vetoes) === undefined)
     .slice(0, WITNESSES_MAX)
   const best = witnesses[0]
   if (best === undefined) return { kind: 'doubt', why: 'clash' }

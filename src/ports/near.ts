@@ -1,0 +1,15 @@
+// The port of a store of answered texts that several processes share, found by the bands of their MinHash signatures.
+// Like a cache it only ever makes things faster: it never throws, and anything wrong with it reads as nothing found.
+
+export interface NearEntry {
+  /** The same text has the same id. */
+  readonly id: string
+  readonly value: string
+}
+
+export interface NearStore {
+  /** For each question, in order, the newest entries that share a band with it; every entry once. */
+  find(questions: readonly Uint32Array[]): Promise<readonly (readonly NearEntry[])[]>
+  /** Keeps the entries if it can; resolves in bounded time. */
+  add(entries: readonly (NearEntry & { readonly bands: Uint32Array })[]): Promise<void>
+}
