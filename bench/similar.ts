@@ -66,7 +66,11 @@ async function textsOf(path: string, levels: number): Promise<Text[]> {
   return Array.from(order, (index) => rows[index]!)
 }
 
-function askPostgres(db: Postgres, held: readonly Text[], asked: readonly Text[]): Side & { readonly hits: Set<number> } {
+function askPostgres(
+  db: Postgres,
+  held: readonly Text[],
+  asked: readonly Text[],
+): Side & { readonly hits: Set<number> } {
   const copy = (table: string, texts: readonly Text[]) =>
     `COPY ${table} FROM STDIN;\n${texts.map(({ title, label }, id) => [id, escaped(title), escaped(label)].join('\t')).join('\n')}\n\\.\n`
   db.sql(
@@ -82,7 +86,10 @@ function askPostgres(db: Postgres, held: readonly Text[], asked: readonly Text[]
                         ORDER BY similarity(h.title, a.title) DESC, h.id DESC LIMIT 1) near ${where};`
   const settings = `SET pg_trgm.similarity_threshold = ${THRESHOLD}; SET max_parallel_workers_per_gather = 0; SET enable_seqscan = off;`
   db.sql(settings + query('WHERE a.id < 200')) // warm
-  const said = db.sql(`${settings}\n\\timing on\n${query('')}`).trim().split('\n')
+  const said = db
+    .sql(`${settings}\n\\timing on\n${query('')}`)
+    .trim()
+    .split('\n')
   const ms = Number(/Time: ([\d.]+) ms/.exec(said.at(-1)!)![1])
   const rows = said.filter((line) => /^\d+\t[tf]$/.test(line)).map((line) => line.split('\t'))
   return {
@@ -136,7 +143,9 @@ function report(file: string, held: number, theirs: Theirs, ours: Ours, careful:
     console.log(JSON.stringify({ file, held, lookups: LOOKUPS, threshold: THRESHOLD, ratio, rows }, plain))
     return
   }
-  console.log(`${file}: ${held} texts held, ${LOOKUPS} looked up, threshold ${THRESHOLD}; ours ${ratio.toFixed(1)} times pg_trgm's look-ups`)
+  console.log(
+    `${file}: ${held} texts held, ${LOOKUPS} looked up, threshold ${THRESHOLD}; ours ${ratio.toFixed(1)} times pg_trgm's look-ups`,
+  )
   for (const row of rows)
     console.log(
       `  ${row.name.padEnd(20)} ${row.perSecond.toFixed(0).padStart(7)}/s  found ${percent(row.found / LOOKUPS)}  answered ${percent(row.answered / LOOKUPS)}` +

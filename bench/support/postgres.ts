@@ -19,7 +19,7 @@ export interface Postgres {
 
 export async function startPostgres(say: (line: string) => void): Promise<Postgres> {
   if (!existsSync(join(BIN, 'initdb')) && !(await aptInstall(PACKAGES, say)))
-    throw new Error(`PostgreSQL 15 is missing: ${installHint(PACKAGES[0]!, PACKAGES)}`)
+    throw new Error(`PostgreSQL 15 is missing: ${installHint('postgresql-15', 'postgresql@15')}`)
   const folder = mkdtempSync(join(tmpdir(), 'sluice-postgres-'))
   const asRoot = process.getuid?.() === 0
   // The server refuses to run as root; the package made this user.

@@ -56,8 +56,18 @@ export const taskSchema = z.strictObject({
         .default([...FACTS])
         .describe('what must be equal in both texts, where the label depends on it'),
       audit_share: z.number().min(0).max(1).default(0.05).describe('share of hits passed on to measure false ones'),
-      false_hits_max: z.number().min(0).max(1).default(0.1).describe('the tier is off while its false-hit rate is above'),
-      local_min: z.number().min(0).max(1).default(0.98).describe('local answers at least this sure are learned from too'),
+      false_hits_max: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.1)
+        .describe('the tier is off while its false-hit rate is above'),
+      local_min: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.98)
+        .describe('local answers at least this sure are learned from too'),
       entries_max: z.int().positive().default(50_000).describe('texts held; the oldest goes first'),
     })
     .prefault({})

@@ -49,8 +49,7 @@ export function jaccard(a: Grams, b: Grams): number {
 
 function distinct(sorted: Grams): Grams {
   let kept = 0
-  for (let at = 0; at < sorted.length; at++)
-    if (at === 0 || sorted[at] !== sorted[at - 1]) sorted[kept++] = sorted[at]!
+  for (let at = 0; at < sorted.length; at++) if (at === 0 || sorted[at] !== sorted[at - 1]) sorted[kept++] = sorted[at]!
   return sorted.slice(0, kept)
 }
 

@@ -1,0 +1,114 @@
+// What every shared store of similar texts promises, run on the fake and on a real Redis; and Redis in bad states.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { systemClock } from '../../src/adapters/clock.ts'
+import { redisNear } from '../../src/adapters/redis/near.ts'
+import { redisServer } from '../../src/adapters/redis/server.ts'
+import { silent } from '../../src/ports/events.ts'
+import type { NearStore } from '../../src/ports/near.ts'
+import { memoryNear } from '../fakes/near.ts'
+import { noRedis, startBlackHole, startRedis } from '../support/redis.ts'
+import type { OwnRedis } from '../support/redis.ts'
+
+const bands = (...hashes: number[]) => Uint32Array.from(hashes)
+const entry = (id: string, ...hashes: number[]) => ({ id, value: `value of ${id}`, bands: bands(...hashes) })
+const ids = (found: Awaited<ReturnType<NearStore['find']>>) =>
+  found.map((entries) => entries.map(({ id }) => id).sort())
+
+interface World {
+  readonly store: NearStore
+  close(): Promise<void>
+}
+
+async function redisWorld(): Promise<World & { readonly redis: OwnRedis }> {
+  const redis = await startRedis()
+  const server = redisServer({ url: redis.url, clock: systemClock, emit: silent })
+  assert.ok(await server.ready(5_000))
+  let now = 0
+  const store = redisNear(server, { scope: 'sluice:test', ttl_s: 60, now: () => ++now })
+  const close = async () => {
+    server.close()
+    await redis.stop()
+  }
+  return { store, redis, close }
+}
+
+function contract(name: string, open: () => Promise<World>, skip: false | string = false): void {
+  describe(`the shared store of similar texts, kept by ${name}`, { skip }, () => {
+    let world: World
+    before(async () => {
+      world = await open()
+    })
+    after(() => world?.close())
+
+    test('an entry is found by any band that it shares in its place, once, and by no other', async () => {
+      await world.store.add([entry('a', 1, 2, 3)])
+      const found = await world.store.find([bands(1, 2, 3), bands(9, 2, 9), bands(2, 1, 9), bands(7, 8, 9)])
+      assert.deepEqual(ids(found), [['a'], ['a'], [], []])
+      assert.equal(found[0]![0]!.value, 'value of a')
+    })
+
+    test('a second value of the same text replaces the first', async () => {
+      await world.store.add([entry('twice', 11, 12, 13)])
+      await world.store.add([{ ...entry('twice', 11, 12, 13), value: 'second' }])
+      assert.deepEqual(await world.store.find([bands(11, 0, 0)]), [[{ id: 'twice', value: 'second' }]])
+    })
+
+    test('a band that many share names its newest', async () => {
+      for (let number = 0; number < 10; number++)
+        await world.store.add([entry(`crowd ${number}`, 21, 100 + number, 200)])
+      const [found] = ids(await world.store.find([bands(21, 0, 0)]))
+      assert.deepEqual(found, ['crowd 6', 'crowd 7', 'crowd 8', 'crowd 9'])
+    })
+
+    test('a batch of 500 questions is answered in order', async () => {
+      await world.store.add(Array.from({ length: 300 }, (_, at) => entry(`b${at}`, 1_000 + at, 5_000 + at, 9_000 + at)))
+      const found = await world.store.find(Array.from({ length: 500 }, (_, at) => bands(1_000 + at, 0, 0)))
+      assert.deepEqual(
+        ids(found),
+        Array.from({ length: 500 }, (_, at) => (at < 300 ? [`b${at}`] : [])),
+      )
+    })
+
+    test('nothing asked is nothing found; nothing added is no error', async () => {
+      assert.deepEqual(await world.store.find([]), [])
+      await world.store.add([])
+    })
+  })
+}
+
+contract('memory', async () => ({ store: memoryNear(), close: async () => {} }))
+contract('Redis', redisWorld, noRedis)
+
+describe('the shared store over a Redis that is not well', { skip: noRedis }, () => {
+  test('keys of another type are passed over, and the entries beside them are found', async () => {
+    const { store, redis, close } = await redisWorld()
+    await store.add([entry('a', 1, 2, 3)])
+    const client = new Redis(redis.url)
+    await client.set('sluice:test:0:1', 'no sorted set')
+    assert.deepEqual(ids(await store.find([bands(1, 2, 9)])), [['a']])
+    client.disconnect()
+    await close()
+  })
+
+  test('killed, or silent: nothing is found, soon, and adding is no error', async () => {
+    const { store, redis, close } = await redisWorld()
+    await store.add([entry('a', 1, 2, 3)])
+    redis.signal('SIGSTOP')
+    assert.deepEqual(await store.find([bands(1, 2, 3)]), [[]])
+    await store.add([entry('b', 1, 2, 3)])
+    redis.signal('SIGKILL')
+    assert.deepEqual(await store.find([bands(1, 2, 3)]), [[]])
+    await close()
+  })
+
+  test('a server that never says a word: nothing is found', async () => {
+    const hole = await startBlackHole()
+    const server = redisServer({ url: hole.url, clock: systemClock, emit: silent })
+    const store = redisNear(server, { scope: 's', ttl_s: 60, now: () => 1 })
+    assert.deepEqual(await store.find([bands(1, 2, 3)]), [[]])
+    server.close()
+    await hole.stop()
+  })
+})

@@ -1,0 +1,28 @@
+// The shared store of similar texts in memory: what Redis keeps, without Redis.
+import type { NearEntry, NearStore } from '../../src/ports/near.ts'
+
+const WAYS = 4
+
+export function memoryNear(): NearStore {
+  const values = new Map<string, string>()
+  const bands = new Map<string, string[]>()
+  const keys = (hashes: Uint32Array) => Array.from(hashes, (hash, band) => `${band}:${hash}`)
+  return {
+    async find(questions) {
+      return questions.map((question) => {
+        const ids = new Set(keys(question).flatMap((key) => bands.get(key) ?? []))
+        return [...ids].flatMap((id): NearEntry[] => {
+          const value = values.get(id)
+          return value === undefined ? [] : [{ id, value }]
+        })
+      })
+    },
+    async add(entries) {
+      for (const { id, value, bands: hashes } of entries) {
+        values.set(id, value)
+        for (const key of keys(hashes))
+          bands.set(key, [id, ...(bands.get(key) ?? []).filter((other) => other !== id)].slice(0, WAYS))
+      }
+    },
+  }
+}

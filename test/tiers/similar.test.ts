@@ -1,0 +1,134 @@
+// The similar tier: what it answers, what it passes on, from whom it learns, and how it is kept honest.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Answer } from '../../src/core/answer.ts'
+import type { EventFields } from '../../src/core/events.ts'
+import type { Similar } from '../../src/core/task.ts'
+import type { Emit } from '../../src/ports/events.ts'
+import type { NearStore } from '../../src/ports/near.ts'
+import { similarTier } from '../../src/tiers/similar.ts'
+import { LABELS, itemOf, taskOf } from '../fakes/items.ts'
+import { memoryNear } from '../fakes/near.ts'
+import { SIMILAR } from '../support/similar.ts'
+
+const [CHEESE, BREAD] = LABELS.paths
+const llm = (label = CHEESE!): Answer => ({ label, probabilities: [], tier: 'llm', digest: 'llm:1' })
+const GOUDA = 'acme organic young gouda cheese slices'
+const GOUDA_TOO = 'acme organic young gouda cheese slice'
+
+function open(changes: Partial<Similar> = {}, store?: NearStore) {
+  const events: { name: string; fields: EventFields }[] = []
+  const emit: Emit = (name, fields) => events.push({ name, fields })
+  const tier = similarTier({ task: taskOf({ similar: { ...SIMILAR, ...changes } }), store, emit })
+  const ask = async (title: string) => (await tier.answer([itemOf(1, title)]))[0]!
+  const teach = (title: string, answer: Answer) => tier.learn([itemOf(2, title)], [answer])
+  return { tier, ask, teach, events }
+}
+
+describe('the similar tier', () => {
+  test('gives a text the answer of one that is nearly the same, as its own tier, asserted', async () => {
+    const { ask, teach } = open()
+    await teach(GOUDA, llm())
+    assert.deepEqual(await ask(GOUDA_TOO), {
+      kind: 'answer',
+      answer: { label: CHEESE, probabilities: [], tier: 'similar', digest: 'llm:1' },
+      shortlist: [],
+    })
+  })
+
+  test('passes where nothing is near, where facts clash, where neighbours disagree', async () => {
+    const { ask, teach } = open({ vetoes: ['numbers'] })
+    assert.equal((await ask(GOUDA)).kind, 'pass')
+    await teach(`${GOUDA} 200 g`, llm())
+    assert.equal((await ask(`${GOUDA} 400 g`)).kind, 'pass')
+    assert.equal((await ask(`${GOUDA_TOO} 200 g`)).kind, 'answer')
+    await teach(`${GOUDA_TOO} 200g`, llm(BREAD))
+    assert.equal((await ask(`${GOUDA} 200 g x`)).kind, 'pass')
+  })
+
+  test('learns from the LLM, from people and from a local model that is very sure; never from itself or a cache', async () => {
+    for (const [answer, learned] of [
+      [llm(), true],
+      [{ ...llm(), tier: 'human' }, true],
+      [{ ...llm(), tier: 'local', probabilities: [0.99, 0.99] }, true],
+      [{ ...llm(), tier: 'local', probabilities: [0.99, 0.97] }, false],
+      [{ ...llm(), tier: 'similar' }, false],
+      [{ ...llm(), tier: 'exact' }, false],
+    ] as const) {
+      const { ask, teach } = open()
+      await teach(GOUDA, answer)
+      assert.equal((await ask(GOUDA_TOO)).kind, learned ? 'answer' : 'pass', JSON.stringify(answer))
+    }
+  })
+
+  test('what one process has learned another finds in the shared store, and then knows itself', async () => {
+    const store = memoryNear()
+    await open({}, store).teach(GOUDA, llm())
+    let asked = 0
+    const counting: NearStore = { ...store, find: (questions) => ((asked += questions.length), store.find(questions)) }
+    const { ask } = open({}, counting)
+    assert.equal((await ask(GOUDA_TOO)).kind, 'answer')
+    assert.equal((await ask(`${GOUDA_TOO} x`)).kind, 'answer')
+    assert.equal(asked, 1)
+  })
+
+  test('believes nothing of the store that the task could not have kept', async () => {
+    const forged = (value: string): NearStore => ({
+      find: async (questions) => questions.map(() => [{ id: 'x', value }]),
+      add: async () => {},
+    })
+    const kept = (label: readonly string[], tier = 'llm') =>
+      JSON.stringify([[GOUDA], JSON.stringify([tier, 'd', label, []])])
+    assert.equal((await open({}, forged(kept(CHEESE!))).ask(GOUDA_TOO)).kind, 'answer', 'an honest value is believed')
+    for (const value of [
+      '',
+      '{}',
+      '[',
+      'null',
+      kept(['Food', 'Poison']),
+      kept(CHEESE!, 'similar'),
+      '[[1],"x"]',
+      `[["${GOUDA}","b"],"x"]`,
+    ]) {
+      const { ask, events } = open({}, forged(value))
+      assert.equal((await ask(GOUDA_TOO)).kind, 'pass', value)
+      assert.ok(events.some(({ name }) => name === 'cache.rejected'))
+    }
+  })
+
+  test('an audited text goes on to the next tiers, and what those say is counted', async () => {
+    const { ask, teach, events } = open({ audit_share: 1 })
+    await teach(GOUDA, llm())
+    assert.equal((await ask(GOUDA_TOO)).kind, 'pass')
+    await teach(GOUDA_TOO, llm(BREAD))
+    const audited = events.filter(({ name }) => name === 'similar.audited')
+    assert.deepEqual(
+      audited.map(({ fields }) => fields['right']),
+      ['false'],
+    )
+  })
+
+  test('too many false hits switch it off, and it answers again when they have become few', async () => {
+    const { tier, teach, events } = open({ audit_share: 0.5, false_hits_max: 0.2, entries_max: 5_000 })
+    const titles = (from: number) =>
+      Array.from({ length: 400 }, (_, at) => [from + at, `gizmo model ${(from + at) * 7919} alpha`] as const)
+    const switched = () => events.filter(({ name }) => name === 'similar.switched').map(({ fields }) => fields['state'])
+    const feed = async (from: number, truth: (again: boolean) => Answer) => {
+      for (const [, title] of titles(from)) {
+        await teach(`${title} one two three four`, truth(false))
+        await teach(`${title} one two three fours`, truth(true))
+      }
+    }
+    await feed(0, (again) => llm(again ? BREAD : CHEESE))
+    assert.deepEqual(switched(), ['off'])
+    const replies = await tier.answer(titles(0).map(([at, title]) => itemOf(at, `${title} one two three four five`)))
+    assert.ok(replies.every(({ kind }) => kind === 'pass'))
+    for (let round = 1; round < 20 && switched().length === 1; round++) await feed(round * 10_000, () => llm())
+    assert.deepEqual(switched(), ['off', 'on'])
+  })
+
+  test('a batch without items is no error', async () => {
+    assert.deepEqual(await open().tier.answer([]), [])
+    await open({}, memoryNear()).tier.learn([], [])
+  })
+})
