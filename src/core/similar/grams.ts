@@ -2,13 +2,13 @@
 // Words and padding are those of PostgreSQL's pg_trgm, so that its thresholds mean the same here.
 
 /** Distinct trigrams, each as 32 mixed bits, in ascending order. */
-export type Grams = Uint32Array
+export type Grams = Int32Array
 
 /** A text gives at most this many trigrams; what comes after is not looked at. */
 const GRAMS_MAX = 1_024
 const SPACE = 32
 
-const found = new Uint32Array(GRAMS_MAX)
+const found = new Int32Array(GRAMS_MAX)
 
 /**
  * The trigrams of every word of a normalised text (core/text/normalise.ts), each word with two blanks before it and one
@@ -37,9 +37,12 @@ export function grams(text: string): Grams {
 
 /** Shared trigrams over all trigrams of both, in [0, 1]; 0 where both are empty. */
 export function jaccard(a: Grams, b: Grams): number {
-  let [i, j, shared] = [0, 0, 0]
+  let i = 0
+  let j = 0
+  let shared = 0
   while (i < a.length && j < b.length) {
-    const [x, y] = [a[i]!, b[j]!]
+    const x = a[i]!
+    const y = b[j]!
     if (x === y) shared++
     if (x <= y) i++
     if (y <= x) j++
@@ -65,5 +68,5 @@ function mixed(a: number, b: number, c: number): number {
   let hash = Math.imul(a, 0x9e37_79b1) ^ Math.imul(b + 1, 0x85eb_ca77) ^ Math.imul(c + 2, 0xc2b2_ae3d)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
+  return hash ^ (hash >>> 16)
 }

@@ -18,14 +18,14 @@ export function bandHasher({ bands, rows }: Banding): (grams: Grams) => Uint32Ar
   const size = bands * rows
   const flips = Int32Array.from({ length: size }, () => next() * 2 ** 32)
   const factors = Int32Array.from({ length: size }, () => (next() * 2 ** 32) | 1)
-  const least = new Uint32Array(size)
+  const least = new Int32Array(size)
   const hashes = new Uint32Array(bands)
   return (grams) => {
-    least.fill(0xffff_ffff)
+    least.fill(0x7fff_ffff)
     for (const gram of grams)
       for (let at = 0; at < size; at++) {
-        let hash = Math.imul(gram ^ flips[at]!, factors[at]!)
-        hash = (hash ^ (hash >>> 15)) >>> 0
+        const product = Math.imul(gram ^ flips[at]!, factors[at]!)
+        const hash = product ^ (product >>> 15)
         if (hash < least[at]!) least[at] = hash
       }
     for (let band = 0; band < bands; band++) {

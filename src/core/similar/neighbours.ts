@@ -60,7 +60,7 @@ export function neighbours<T>({ entries_max, ...banding }: NeighboursOptions): N
           if (slot < 0 || lookedAt[slot] === question) continue
           lookedAt[slot] = question
           const other = held[slot]!
-          const measured = similarity(asked, other.signature)
+          const measured = similarity(asked, other.signature, threshold)
           if (measured >= threshold) near.push({ ...other, similarity: measured })
         }
       }

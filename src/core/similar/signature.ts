@@ -29,21 +29,27 @@ export function signature(texts: readonly string[], compare: Compare): Signature
   }
 }
 
-/** Jaccard similarity of the least similar part, in [0, 1]; parts that are empty on both sides are alike. */
-export function similarity(a: Signature, b: Signature): number {
+/**
+ * Jaccard similarity of the least similar part, in [0, 1]; parts that are empty on both sides are alike. May be 0 where
+ * it is less than `atLeast`.
+ */
+export function similarity(a: Signature, b: Signature, atLeast = 0): number {
   let least = 1
   for (let part = 0; part < a.parts.length; part++) {
-    const [one, other] = [a.parts[part]!, b.parts[part]!]
-    if (one.length + other.length > 0) least = Math.min(least, jaccard(one, other))
+    const one = a.parts[part]!
+    const other = b.parts[part]!
+    if (one.length + other.length === 0) continue
+    if (Math.min(one.length, other.length) < atLeast * Math.max(one.length, other.length)) return 0
+    least = Math.min(least, jaccard(one, other))
   }
   return least
 }
 
 function union(parts: readonly Grams[]): Grams {
-  const all = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   parts.forEach((part, index) => {
-    for (const gram of part) all[at++] = (gram ^ Math.imul(index, 0x9e37_79b1)) >>> 0
+    for (const gram of part) all[at++] = gram ^ Math.imul(index, 0x9e37_79b1)
   })
   return all.sort()
 }

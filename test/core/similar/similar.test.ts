@@ -75,12 +75,12 @@ describe('MinHash bands', () => {
   test('are shared with about the probability that banding promises', () => {
     const next = random(1)
     const hasher = bandHasher({ bands: 4, rows: 3 })
-    const draw = () => (next() * 2 ** 32) >>> 0
+    const draw = () => (next() * 2 ** 32) | 0
     let [met, expected] = [0, 0]
     const PAIRS = 2_000
     for (let pair = 0; pair < PAIRS; pair++) {
       const shared = Array.from({ length: 30 }, draw)
-      const [a, b] = [0, 1].map(() => Uint32Array.from([...shared, ...Array.from({ length: 10 }, draw)]).sort())
+      const [a, b] = [0, 1].map(() => Int32Array.from([...shared, ...Array.from({ length: 10 }, draw)]).sort())
       const bands = hasher(a!).slice()
       if (hasher(b!).some((hash, band) => hash === bands[band])) met++
       expected += 1 - (1 - jaccard(a!, b!) ** 3) ** 4
