@@ -8,36 +8,46 @@ import type { Hash } from '../core/prompt.ts'
 import type { Task } from '../core/task.ts'
 import type { SplitSource } from '../learn/benchmark/markdown.ts'
 
-/** Throws SL102 where a file cannot be read, SL502 where a line is not JSON or no row can be used. */
+/**
+ * `seen`: digests of the other split, whose items are left out here; those of this one are added to it.
+ * Throws SL102 where a file cannot be read, SL502 where a line is not
+ * JSON or no row can be used.
+ */
 export async function readSplit(
   name: Split['name'],
   files: readonly string[],
   task: Task,
   options: SampleOptions,
   hash: Hash,
+  seen: Set<string>,
 ): Promise<{ readonly split: Split; readonly source: SplitSource }> {
   const read = sampleReader(task, hash)
   const items: SampleItem[] = []
   const leftOut: Record<string, number> = {}
   let firstBad = ''
+  const here = new Set<string>()
   for (const file of files)
     for await (const { number, value } of readLines(file))
       for (const item of read(value)) {
-        if (!('bad' in item)) items.push(item)
-        else {
-          leftOut[item.bad] = (leftOut[item.bad] ?? 0) + 1
-          firstBad ||= `${file}, line ${number}: rows like this ${item.bad}`
+        const bad = 'bad' in item ? item.bad : seen.has(item.digest) ? 'stand in the other split too' : undefined
+        if (bad !== undefined) {
+          leftOut[bad] = (leftOut[bad] ?? 0) + 1
+          firstBad ||= `${file}, line ${number}: rows like this ${bad}`
+        } else if (!('bad' in item)) {
+          items.push(item)
+          here.add(item.digest)
         }
       }
   if (items.length === 0)
     throw new SluiceError('SL502', firstBad === '' ? `${files.join(', ')}: no rows` : `no row can be used; ${firstBad}`)
+  for (const digest of here) seen.add(digest)
   const drawn = drawSample(items, options)
   return {
     split: { name, items: drawn },
     source: {
       name,
       files,
-      available: new Set(items.map(({ digest }) => digest)).size,
+      available: here.size,
       leftOut,
       digest: sampleDigest(drawn, hash),
     },

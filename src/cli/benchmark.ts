@@ -98,9 +98,10 @@ export async function run(args: string[]): Promise<number> {
     throw new SluiceError('SL104', 'benchmark needs a contestant: --model DIR or --llm NAME')
 
   const draw = { size, seed, stratified: values.stratified }
-  const asked = [await readSplit('in-distribution', values.data, task, draw, sha256)]
+  const seen = new Set<string>()
+  const asked = [await readSplit('in-distribution', values.data, task, draw, sha256, seen)]
   const others = values['out-of-distribution']
-  if (others.length > 0) asked.push(await readSplit('out-of-distribution', others, task, draw, sha256))
+  if (others.length > 0) asked.push(await readSplit('out-of-distribution', others, task, draw, sha256, seen))
   const splits = asked.map(({ split }) => split)
   const report = progressOf(values.json)
   const stop = new AbortController()

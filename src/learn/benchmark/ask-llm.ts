@@ -66,7 +66,9 @@ export async function askLlm(contestant: LlmContestant, splits: readonly Split[]
       deps.progress(done, total)
     }
   }
-  await Promise.all(Array.from({ length: limits.calls_concurrently }, lane))
+  // All of them end before anyone hears of an error: none goes on behind the back of a closed store.
+  const lanes = await Promise.allSettled(Array.from({ length: limits.calls_concurrently }, lane))
+  for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason
   const end = asks.ended()
   const failure = failureOf(end)
   // Refused from the first request on: that says nothing about the items.
@@ -124,7 +126,7 @@ async function askChunk(
         continue
       }
       asking = fold(asking, call, heard.heard).asking
-      latencies_ms.push(heard.elapsed_ms)
+      if (heard.heard.kind === 'reply') latencies_ms.push(heard.elapsed_ms)
       const shares = shareUsage(heard.usage, call.questions.length)
       call.questions.forEach((index, at) => (usage[index] = addUsage(usage[index]!, shares[at]!)))
     }
