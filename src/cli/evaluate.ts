@@ -31,7 +31,7 @@ interface Labelled {
 
 /** How the rows of a model's task are read; a bad row comes back as the reason. */
 function parserOf({ segments }: Manifest): (value: unknown) => Labelled | { readonly bad: string } {
-  return segments[0] === 'query' ? parseRelevanceRow : parseTaxonomyRow
+  return segments[0] === 'query' ? parseRelevanceRow : (value) => parseTaxonomyRow(value, segments)
 }
 
 export interface Evaluation extends Metrics {

@@ -10,8 +10,8 @@ import { goldenPairs } from '../learn/pair/golden.ts'
 import { trainPairs } from '../learn/pair/train.ts'
 import type { TrainJob, Trained } from './train.ts'
 
-export async function train({ rows, files, seed, signal, view, command }: TrainJob): Promise<Trained> {
-  const data = relevanceExamples(await Array.fromAsync(rows))
+export async function train({ rows, task, files, seed, signal, view, command }: TrainJob): Promise<Trained> {
+  const data = relevanceExamples(await Array.fromAsync(rows), task?.labels)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
   let phase = ''
   const training = await trainPairs(data.rows, data.labels.paths.length, seed, async (step, done, total, note) => {
