@@ -54,6 +54,10 @@ export const ERRORS = {
     title: 'training failed',
     remedy: 'see the cause; a lower learning rate helps where the loss is not finite',
   },
+  SL504: {
+    title: 'the encoder is not here and could not be fetched',
+    remedy: 'run `sluice models pull NAME` once while online; `sluice models list` shows what there is',
+  },
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

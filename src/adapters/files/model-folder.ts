@@ -5,21 +5,11 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { SluiceError } from '../../core/error.ts'
+import { encoderSchema, partSchema } from './encoder-schema.ts'
 import type { LabelPath } from '../../core/labels.ts'
 import type { Manifest, ModelFolder, Part } from '../../ports/manifest.ts'
 
 const share = z.number().min(0).max(1)
-
-const partSchema = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().positive() })
-
-const encoderSchema = z.strictObject({
-  name: z.string(),
-  prefix: z.string(),
-  pooling: z.enum(['mean', 'cls']),
-  dims: z.int().positive(),
-  tokensMax: z.int().positive(),
-  normalise: z.boolean(),
-})
 
 const manifestSchema = z.strictObject({
   format: z.literal(1),
