@@ -1,10 +1,10 @@
 // The rows of `sluice benchmark`: files in, one sample a split out, with what was left out and why.
-import { readLines } from '../adapters/files/rows.ts'
+import { createHash } from 'node:crypto'
+import { fileDigest, readLines } from '../adapters/files/rows.ts'
 import { drawSample, sampleDigest, sampleReader } from '../core/benchmark/sample.ts'
 import { SluiceError } from '../core/error.ts'
 import type { SampleItem, SampleOptions } from '../core/benchmark/sample.ts'
 import type { Split } from '../core/benchmark/score.ts'
-import type { Hash } from '../core/prompt.ts'
 import type { Task } from '../core/task.ts'
 import type { SplitSource } from '../learn/benchmark/markdown.ts'
 
@@ -18,10 +18,9 @@ export async function readSplit(
   files: readonly string[],
   task: Task,
   options: SampleOptions,
-  hash: Hash,
   seen: Set<string>,
 ): Promise<{ readonly split: Split; readonly source: SplitSource }> {
-  const read = sampleReader(task, hash)
+  const read = sampleReader(task, sha256)
   const items: SampleItem[] = []
   const leftOut: Record<string, number> = {}
   let firstBad = ''
@@ -46,10 +45,15 @@ export async function readSplit(
     split: { name, items: drawn },
     source: {
       name,
-      files,
+      files: await Promise.all(files.map(async (file) => ({ file, sha256: await fileDigest(file) }))),
       available: here.size,
       leftOut,
-      digest: sampleDigest(drawn, hash),
+      digest: sampleDigest(drawn, sha256),
     },
   }
+}
+
+/** Hex. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }

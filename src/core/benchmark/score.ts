@@ -79,6 +79,8 @@ export interface Score {
   readonly splits: readonly SplitScore[]
   readonly latency_ms: { readonly p50?: number; readonly p95?: number; readonly p99?: number; readonly timed: number }
   readonly batch: number
+  /** Timed pieces of work an item of a piece took part in; more than 1 where an LLM is led through a deep label set. */
+  readonly callsPerItem: number
   readonly tokensPerItem: { readonly input: number; readonly cachedInput: number; readonly output: number }
   /** US dollars; undefined where nothing was asked. */
   readonly costPer1000?: number
@@ -136,6 +138,7 @@ function scoreOne(performance: Performance, splits: readonly Split[], levels: nu
       timed: latencies_ms.length,
     },
     batch,
+    callsPerItem: each(latencies_ms.length) * batch,
     tokensPerItem: {
       input: each(usage.inputTokens),
       cachedInput: each(usage.cachedInputTokens),
