@@ -1,18 +1,15 @@
 // `sluice evaluate`: how good a model is on labelled rows. Reads any file of the kind's shape and fits nothing to it.
 import { readModelFolder } from '../adapters/files/model-folder.ts'
-import { readLines } from '../adapters/files/rows.ts'
 import { openModel } from '../adapters/onnx/model.ts'
 import { SluiceError } from '../core/error.ts'
 import { pathIndex, pathKey } from '../core/labels.ts'
 import { measure } from '../core/metrics.ts'
-import { parseTaxonomyRow } from '../learn/examples.ts'
-import { parseRelevanceRow } from '../learn/pair/examples.ts'
 import { silent } from '../ports/events.ts'
-import { findTask, parse } from './command.ts'
-import type { LabelPath } from '../core/labels.ts'
+import { parse } from './command.ts'
+import { modelOf, readLabelled } from './labelled.ts'
 import type { Judged, Metrics } from '../core/metrics.ts'
 import type { Model } from '../ports/model.ts'
-import type { Manifest } from '../ports/manifest.ts'
+import type { Labelled } from './labelled.ts'
 
 const HELP = `usage: sluice evaluate (--task NAME | --model DIR) --data FILE [--data FILE …] [--json]
 
@@ -23,16 +20,6 @@ macro-F1, precision and recall per class, top 3 and top 5, coverage and accuracy
 
 const SHORTLIST = 5
 const BATCH_ROWS = 8192
-
-interface Labelled {
-  readonly texts: readonly string[]
-  readonly label: LabelPath
-}
-
-/** How the rows of a model's task are read; a bad row comes back as the reason. */
-function parserOf({ segments }: Manifest): (value: unknown) => Labelled | { readonly bad: string } {
-  return segments[0] === 'query' ? parseRelevanceRow : (value) => parseTaxonomyRow(value, segments)
-}
 
 export interface Evaluation extends Metrics {
   readonly itemsPerSecond: number
@@ -51,9 +38,9 @@ export async function run(args: string[]): Promise<number> {
     return 0
   }
   if (values.data.length === 0) throw new SluiceError('SL104', 'evaluate needs --data FILE')
-  const { dir, gate } = await modelOf(values)
+  const { dir, gate } = await modelOf('evaluate', values)
   const folder = await readModelFolder(dir)
-  const rows = await readAll(values.data, parserOf(folder.manifest))
+  const rows = await readLabelled(values.data, folder.manifest)
   const model = await openModel(folder, { workers: 0, emit: silent, task: 'evaluate' })
   try {
     const evaluation = await evaluate(model, rows, gate ?? model.thresholds)
@@ -62,26 +49,6 @@ export async function run(args: string[]): Promise<number> {
     await model.close()
   }
   return 0
-}
-
-async function modelOf(values: { task?: string; model?: string; config: string }) {
-  if ((values.task === undefined) === (values.model === undefined))
-    throw new SluiceError('SL104', 'evaluate needs either --task NAME or --model DIR')
-  if (values.model !== undefined) return { dir: values.model, gate: undefined }
-  const { task, modelDir, ownGate } = await findTask(values.config, values.task!)
-  return { dir: modelDir, gate: ownGate ? task.gate.thresholds : undefined }
-}
-
-async function readAll(files: readonly string[], parseRow: (value: unknown) => Labelled | { readonly bad: string }) {
-  const rows: Labelled[] = []
-  for (const file of files)
-    for await (const { number, value } of readLines(file)) {
-      const row = parseRow(value)
-      if ('bad' in row) throw new SluiceError('SL502', `${file}, line ${number}: rows like this ${row.bad}`)
-      rows.push(row)
-    }
-  if (rows.length === 0) throw new SluiceError('SL502', `${files.join(', ')}: no rows`)
-  return rows
 }
 
 /** Classifies every row and measures; the clock runs from text to answer, reading the file left out. */
