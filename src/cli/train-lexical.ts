@@ -3,20 +3,27 @@ import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { FEATURES_VERSION } from '../core/lexical/features.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { taxonomyExamples } from '../learn/examples.ts'
+import { curveSvg } from '../learn/curve.ts'
 import { lexicalCard, percent } from '../learn/lexical/card.ts'
 import { LEXICAL } from '../learn/lexical/settings.ts'
 import { trainLexical } from '../learn/lexical/train.ts'
 import type { Progress } from '../learn/lexical/train.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
+import type { CurvePoint } from '../learn/curve.ts'
 import type { TrainJob, Trained } from './train.ts'
 
 export async function train(job: TrainJob): Promise<Trained> {
   const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) job.view.line(`warning: ${warning}`)
-  const report = (progress: Progress) => show(progress, job.view)
+  const curve: CurvePoint[] = []
+  const report = (progress: Progress) => {
+    show(progress, job.view)
+    if (progress.kind === 'epoch' && progress.phase === 'validated')
+      curve.push({ at: progress.epoch, loss: progress.loss, accuracy: progress.accuracy })
+  }
   const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })
   const { validation, temperatures, thresholds, epochs } = trained
-  const figures = { rows: data.examples.length, epochs, temperatures, thresholds, validation }
+  const figures = { rows: data.examples.length, epochs, curve, temperatures, thresholds, validation }
   return {
     folder: {
       manifest: {
@@ -35,6 +42,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       labelPaths: data.labels.paths,
       files: {
         'calibration.json': `${JSON.stringify({ temperatures, thresholds, validation }, undefined, 1)}\n`,
+        'curve.svg': curveSvg(curve, epochs, { unit: 'epoch', loss: 'training loss' }),
         'card.md': lexicalCard(data, trained, job),
       },
     },

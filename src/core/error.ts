@@ -58,6 +58,7 @@ export const ERRORS = {
     title: 'the encoder is not here and could not be fetched',
     remedy: 'run `sluice models pull NAME` once while online; `sluice models list` shows what there is',
   },
+  SL505: { title: 'interrupted', remedy: 'run the command again' },
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

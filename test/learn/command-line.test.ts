@@ -1,7 +1,9 @@
 // `sluice train` and `sluice evaluate` as a user runs them, each in a process of its own.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -11,10 +13,13 @@ import { shopRows } from '../support/lexical.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
+const ROOT_CONFIG = fileURLToPath(new URL('../../sluice.yaml', import.meta.url))
+
 let dir: string
 let data: string
 let held: string
 
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 const jsonl = (rows: readonly unknown[]) => `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`
 
 function sluice(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -42,6 +47,7 @@ describe('sluice train and evaluate', () => {
     assert.deepEqual((await readdir(out)).sort(), [
       'calibration.json',
       'card.md',
+      'curve.svg',
       'labels.json',
       'manifest.json',
       'model.onnx',
@@ -55,8 +61,40 @@ describe('sluice train and evaluate', () => {
       assert.ok(key in found, key)
   })
 
+  it('write the same bytes for the same seed', { timeout: 120_000 }, async () => {
+    const out = join(dir, 'model')
+    const digests = async () => {
+      const names = (await readdir(out)).sort()
+      return Promise.all(names.map(async (name) => [name, sha256(await readFile(join(out, name)))]))
+    }
+    const before = await digests()
+    const again = await sluice('train', '--data', data, '--out', out, '--json')
+    assert.equal(again.code, 0, again.stderr)
+    assert.deepEqual(await digests(), before)
+  })
+
+  it('stop at Ctrl-C, say that nothing was written, and leave nothing', { timeout: 60_000 }, async () => {
+    const names = await readdir(dir)
+    const child = spawn(process.execPath, [MAIN, 'train', '--data', data, '--out', join(dir, 'stopped')])
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (said === '') child.kill('SIGINT')
+      said += text
+    })
+    const [code] = (await once(child, 'close')) as [number]
+    assert.equal(code, 1)
+    assert.match(said, /SL505 interrupted: nothing was written/)
+    assert.deepEqual(await readdir(dir), names)
+  })
+
   const wrong: Record<string, { args: () => string[]; code: number; says: RegExp }> = {
     'an unknown option': { args: () => ['train', '--dat', data], code: 2, says: /SL104.*--data/s },
+    'an unknown kind': { args: () => ['train', '--kind', 'lexcal', '--data', data], code: 2, says: /mean lexical/ },
+    'a task without rows': {
+      args: () => ['train', '--task', 'taxonomy', '--config', ROOT_CONFIG],
+      code: 2,
+      says: /SL104.*taxonomy has no rows in/s,
+    },
     'no data': { args: () => ['train', '--out', join(dir, 'x')], code: 2, says: /needs --data/ },
     'a file that is not there': {
       args: () => ['train', '--data', join(dir, 'none.jsonl'), '--out', join(dir, 'x')],
