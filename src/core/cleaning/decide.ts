@@ -1,9 +1,8 @@
 // What becomes of each row's label: kept, replaced by another existing path, or the row dropped; always with the reason.
 // Never touches what a person labelled, what the model agrees with, or more than the caps allow. Pure: the decisions
 // depend on the rows and not on their order.
-import { confidence } from './confidence.ts'
+import { corrected, estimatedNoise } from './noise.ts'
 import type { Tree } from '../lexical/tree.ts'
-import type { Confidence } from './confidence.ts'
 import type { Evidence } from './evidence.ts'
 import type { CleaningSettings } from './settings.ts'
 
@@ -40,21 +39,19 @@ export type Decision =
       readonly level: number
       /** Index of the new path. */
       readonly to: number
-      readonly margin: number
+      readonly sureness: number
     }
   | {
       readonly action: 'drop'
       /** Sure that the label is wrong, not of the right one. */
       readonly reason: 'label unlikely'
       readonly level: number
-      readonly margin: number
+      readonly sureness: number
     }
-
-export type Change = Exclude<Decision, { action: 'keep' }>
 
 /** Pure function of its arguments; one decision a row, in their order. */
 export function decide(evidence: Evidence, facts: RowFacts, tree: Tree, settings: CleaningSettings): Decision[] {
-  const normal = confidence(evidence, tree)
+  const noise = estimatedNoise(evidence, tree)
   const rowsOf = new Int32Array(tree.paths)
   for (const path of evidence.given) rowsOf[path]! += 1
   const wished = Array.from({ length: evidence.rows }, (_, row): Decision => {
@@ -64,38 +61,35 @@ export function decide(evidence: Evidence, facts: RowFacts, tree: Tree, settings
     if (evidence.best[row]! < 0) return keep('no answer')
     if (evidence.best[row] === given) return keep('agrees')
     if (rowsOf[given]! < settings.classRowsMin) return keep('rare label')
-    return judge(evidence, row, tree, normal, settings)
+    return judge(evidence, row, tree, noise, settings)
   })
   return capped(wished, evidence, facts, settings)
 }
 
 const keep = (reason: KeptBecause): Decision => ({ action: 'keep', reason })
 
-function judge(evidence: Evidence, row: number, tree: Tree, normal: Confidence, settings: CleaningSettings): Decision {
+function judge(
+  evidence: Evidence,
+  row: number,
+  tree: Tree,
+  noise: readonly number[],
+  settings: CleaningSettings,
+): Decision {
   const best = evidence.best[row]!
+  const of = (levels: Float32Array, level: number) =>
+    corrected(levels[row * tree.levels + level]!, noise[level]!, tree.nodes[level]!)
   const level = tree.nodeOf.findIndex((nodeOf) => nodeOf[best] !== nodeOf[evidence.given[row]!])
-  const found = margin(evidence, row, level, tree, normal)
-  if (found < atLevel(settings.wrongMin, level)) return keep('unsure')
+  const sureness = between(of(evidence.bestLevels, level), of(evidence.givenLevels, level))
+  if (sureness < atLevel(settings.wrongMin, level)) return keep('unsure')
   for (let below = level; below < tree.levels; below++)
-    if (surety(evidence, row, below, tree, normal) < atLevel(settings.replaceMin, below))
-      return { action: 'drop', reason: 'label unlikely', level, margin: found }
-  return { action: 'replace', reason: 'sure of another path', level, to: best, margin: found }
+    if (of(evidence.bestLevels, below) < atLevel(settings.replaceMin, below))
+      return { action: 'drop', reason: 'label unlikely', level, sureness }
+  return { action: 'replace', reason: 'sure of another path', level, to: best, sureness }
 }
 
-/**
- * How much surer the model is of the best path's node than of the given one's, each measured by what is normal for it:
- * p(best) / confirmed(best) − p(given) / own(given).
- */
-function margin(evidence: Evidence, row: number, level: number, tree: Tree, normal: Confidence): number {
-  const given = tree.nodeOf[level]![evidence.given[row]!]!
-  const doubt = evidence.givenLevels[row * tree.levels + level]! / normal.own[level]![given]!
-  return surety(evidence, row, level, tree, normal) - doubt
-}
-
-/** Probability of the best path's node over the mean one of the labels that the model confirms there. */
-function surety(evidence: Evidence, row: number, level: number, tree: Tree, normal: Confidence): number {
-  const node = tree.nodeOf[level]![evidence.best[row]!]!
-  return evidence.bestLevels[row * tree.levels + level]! / normal.confirmed[level]![node]!
+/** Were it one of the two: the probability of the first; .5 where both are 0. */
+function between(one: number, other: number): number {
+  return one + other === 0 ? 0.5 : one / (one + other)
 }
 
 /** Settings of a level; the last one holds for all deeper ones. */
@@ -103,7 +97,7 @@ function atLevel(values: readonly number[], level: number): number {
   return values[Math.min(level, values.length - 1)]!
 }
 
-/** Grants the wishes with the widest margins until a cap is reached. */
+/** Grants the wishes, the surest first, until a cap is reached. */
 function capped(
   wished: readonly Decision[],
   evidence: Evidence,
@@ -115,7 +109,7 @@ function capped(
   const cluster = new Budget(facts.clusters, settings.clusterShareMax, 1)
   const decisions = [...wished]
   const wishes = wished.flatMap((decision, row) => (decision.action === 'keep' ? [] : [{ row, decision }]))
-  wishes.sort((a, b) => b.decision.margin - a.decision.margin || (facts.keys[a.row]! < facts.keys[b.row]! ? -1 : 1))
+  wishes.sort((a, b) => b.decision.sureness - a.decision.sureness || (facts.keys[a.row]! < facts.keys[b.row]! ? -1 : 1))
   for (const { row } of wishes) {
     if (!source.open(row)) decisions[row] = keep('source cap')
     else if (!label.open(row)) decisions[row] = keep('class cap')

