@@ -51,7 +51,11 @@ export const benchmarkSchema = z.strictObject({
     .optional()
     .describe('what the machine of the local models costs; without it they cost nothing'),
   llms: z
-    .record(z.string().regex(NAME, `a name of letters, digits and _ . : @ -, 64 at most`), llmSchema)
+    .record(z.string(), llmSchema)
+    .refine(
+      (llms) => Object.keys(llms).every((name) => NAME.test(name)),
+      'a name is letters, digits and _ . : @ -, 64 at most',
+    )
     .default({})
     .describe('the LLMs that --llm may name'),
 })
