@@ -32,11 +32,12 @@ export function benchmarkFolder(llms: Readonly<Record<string, object>>): Benchma
   const file = (name: string) => join(dir, name)
   return {
     dir,
-    args: (names, ...more) => [
-      ...['--rubric', file('rubric.yaml'), '--data', file('in.jsonl')],
-      ...['--llms', file('benchmark.yaml'), '--out', file('out'), '--sample', '30'],
-      ...names.flatMap((name) => ['--llm', name]),
-      ...more,
-    ],
+    args: (names, ...more) =>
+      [
+        ['--rubric', file('rubric.yaml'), '--data', file('in.jsonl')],
+        ['--llms', file('benchmark.yaml'), '--out', file('out'), '--sample', '30'],
+        names.flatMap((name) => ['--llm', name]),
+        more,
+      ].flat(),
   }
 }

@@ -33,7 +33,7 @@ export interface Circumstances {
 
 export function benchmarkPage(table: Table, about: Circumstances): string {
   const parts = [
-    `# Benchmark: ${about.task}`,
+    `# Benchmark: ${escaped(about.task)}`,
     sampleLines(table, about),
     mainTable(table),
     pairedTable(table),
@@ -56,7 +56,7 @@ function sampleLines({ splits }: Table, { sources, seed, stratified, labels, war
     `One sample for all, ${labels} labels. Items are drawn ${draw} a hash of their text with seed ${seed}:`,
     '',
     ...lines,
-    ...warnings.flatMap((warning) => ['', `**Careful:** ${warning}`]),
+    ...warnings.flatMap((warning) => ['', `**Careful:** ${escaped(warning)}`]),
   ].join('\n')
 }
 
@@ -109,7 +109,8 @@ function latencyCell({ latency_ms: { p50, p95, p99 }, kind, batch }: Score): str
   return `${[p50, p95, p99].map((ms) => milliseconds(ms!)).join(' / ')} ms${unit}`
 }
 
-function tokensCell({ kind, tokensPerItem: { input, cachedInput, output } }: Score): string {
+function tokensCell({ kind, costPer1000, tokensPerItem: { input, cachedInput, output } }: Score): string {
+  if (costPer1000 === undefined) return '–'
   if (kind === 'local') return '0'
   const cached = cachedInput > 0 ? ` (${Math.round(cachedInput)} cached)` : ''
   return `${Math.round(input)} in${cached}, ${Math.round(output)} out`
@@ -131,7 +132,7 @@ function pairedTable({ splits, scores, best }: Table): string {
     'is it better?',
   ]
   return [
-    `## Against ${best}, the best local model`,
+    `## Against ${escaped(best)}, the best local model`,
     'On the items that both were asked. Difference in accuracy in points with its 95 % interval (Agresti and Min 2005);',
     'p of McNemar’s exact test, adjusted for the number of contestants (Holm); “better” and “worse” need p < .05.',
     '',
@@ -191,17 +192,17 @@ function unfinished({ scores }: Table): string {
   const lines = scores.flatMap(({ name, failure, splits }) => {
     if (failure === undefined) return []
     const missing = splits.reduce((sum, { items, asked }) => sum + items - asked, 0)
-    return [`- ${name}: ${missing} items are missing: ${failure}`]
+    return [`- ${escaped(name)}: ${missing} items are missing: ${escaped(failure)}`]
   })
   return lines.length === 0 ? '' : ['## Not finished', ...lines].join('\n')
 }
 
 function howMeasured({ scores }: Table, about: Circumstances): string {
-  const llms = scores.filter(({ kind }) => kind === 'llm')
+  const llms = scores.filter(({ kind, latency_ms }) => kind === 'llm' && latency_ms.timed > 0)
   const locals = scores.filter(({ kind }) => kind === 'local')
   const { machineUsdPerHour, budget } = about
   const speeds = locals.flatMap(({ name, itemsPerSecond }) =>
-    itemsPerSecond === undefined ? [] : [`${name} ${Math.round(itemsPerSecond)}`],
+    itemsPerSecond === undefined ? [] : [`${escaped(name)} ${Math.round(itemsPerSecond)}`],
   )
   const lines = [
     'Accuracy: the whole path is right; an invalid answer or none is wrong; items that were not asked are not counted. 95 % intervals: Wilson. Macro-F1: mean over the classes that occur.',
@@ -215,7 +216,7 @@ function howMeasured({ scores }: Table, about: Circumstances): string {
       : []),
     ...llms.map(
       ({ name, batch, callsPerItem, latency_ms: { timed } }) =>
-        `${name}: zero-shot from the rubric, ${batch === 1 ? 'one item' : `${batch} items`} a call${callsPerItem > 1 ? ` (a deep label set: ${callsPerItem.toFixed(1)} calls an item)` : ''}, ${about.concurrency[name]} calls at once, ${timed} calls timed from sending to the whole reply (waits between retries left out); cost from the usage that the provider reported and the prices of the configuration.`,
+        `${escaped(name)}: zero-shot from the rubric, ${batch === 1 ? 'one item' : `${batch} items`} a call${callsPerItem > 1 ? ` (a deep label set: ${callsPerItem.toFixed(1)} calls an item)` : ''}, ${about.concurrency[name]} calls at once, ${timed} calls timed from sending to the whole reply (waits between retries left out); cost from the usage that the provider reported and the prices of the configuration.`,
     ),
     ...(llms.length > 0
       ? [`Spent so far, earlier runs included: ${money(budget.spent)} of ${money(budget.cap)}.`]
@@ -225,13 +226,14 @@ function howMeasured({ scores }: Table, about: Circumstances): string {
   return `## How it was measured\n${lines.map((line) => `- ${line}`).join('\n')}`
 }
 
-/** Names of labels and contestants may hold what Markdown reads as the end of a cell. */
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replace(/<(?=[a-z/!?])/gi, '&lt;')
+/** Names of labels and contestants may hold what Markdown reads as HTML or as the end of a cell. */
+function escaped(text: string): string {
+  return text.replace(/<(?=[a-z/!?])/gi, '&lt;')
 }
 
 function grid(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => escaped(cell).replaceAll('|', '\\|')).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
