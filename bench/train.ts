@@ -27,13 +27,15 @@ const SPLIT_SEED = 20
 const STEP_TIMEOUT_MS = 3_600_000
 const ROOT = join(import.meta.dirname, '..')
 const MAIN = join(ROOT, 'src/cli/main.ts')
-/** Says the peak of the whole process, all threads, when it ends. */
-const SAY_PEAK = `data:text/javascript,import{isMainThread}from'node:worker_threads';if(isMainThread)process.on('exit',()=>console.log(JSON.stringify({peak_bytes:process.resourceUsage().maxRSS*1024})))`
+/** Says at its end what the whole process, all threads, took. */
+const SAY_USE = `data:text/javascript,import{isMainThread}from'node:worker_threads';if(isMainThread)process.on('exit',()=>{const u=process.resourceUsage();console.log(JSON.stringify({peak_bytes:u.maxRSS*1024,cpu_s:(u.userCPUTime+u.systemCPUTime)/1e6}))})`
 
 interface Contender {
   readonly name: string
   readonly accuracy: readonly number[]
   readonly seconds: number
+  /** Of all threads and children: steadier than wall time on a busy machine. */
+  readonly cpu_s: number
   readonly peak_bytes: number
   readonly model_bytes: number
   readonly titles_per_s: number
@@ -99,7 +101,7 @@ async function splitInto(dir: string, file: string): Promise<Comparison['rows']>
 
 async function sluice(dir: string): Promise<Contender> {
   const out = join(dir, 'model')
-  const args = ['--import', SAY_PEAK, MAIN]
+  const args = ['--import', SAY_USE, MAIN]
   const trained = await step(process.execPath, [
     ...args,
     'train',
@@ -109,7 +111,7 @@ async function sluice(dir: string): Promise<Contender> {
     out,
     '--json',
   ])
-  const { peak_bytes } = trained.said as { peak_bytes: number }
+  const use = trained.said as Pick<Contender, 'peak_bytes' | 'cpu_s'>
   const tested = await step(process.execPath, [
     MAIN,
     'evaluate',
@@ -126,7 +128,7 @@ async function sluice(dir: string): Promise<Contender> {
     name: SLUICE,
     accuracy: Object.values(accuracy),
     seconds,
-    peak_bytes,
+    ...use,
     model_bytes,
     titles_per_s: itemsPerSecond,
   }
@@ -142,7 +144,7 @@ async function peer(name: string, dir: string, command: string): Promise<Contend
   return {
     name,
     seconds,
-    ...(said as Pick<Contender, 'peak_bytes' | 'model_bytes'>),
+    ...(said as Pick<Contender, 'peak_bytes' | 'cpu_s' | 'model_bytes'>),
     ...(tested.said as Pick<Contender, 'accuracy' | 'titles_per_s'>),
   }
 }
@@ -160,16 +162,26 @@ async function step(command: string, args: readonly string[]): Promise<{ seconds
 function table({ data, rows, contenders }: Comparison): string {
   const yardstick = contenders.find(({ name }) => name === PEERS[0])
   const levels = contenders[0]?.accuracy.map((_, level) => `l${level + 1}`) ?? []
-  const lines = contenders.map(({ name, accuracy, seconds, peak_bytes, model_bytes, titles_per_s }) => [
+  const lines = contenders.map(({ name, accuracy, seconds, cpu_s, peak_bytes, model_bytes, titles_per_s }) => [
     name,
     ...accuracy.map((share) => (100 * share).toFixed(1)),
     seconds.toFixed(1),
     yardstick ? (seconds / yardstick.seconds).toFixed(2) : '–',
+    cpu_s.toFixed(1),
     (peak_bytes / 1e6).toFixed(0),
     (model_bytes / 1e6).toFixed(1),
     Math.round(titles_per_s).toString(),
   ])
-  const head = ['trained', ...levels, 'wall, s', `of ${PEERS[0]}`, 'peak, MB', 'model, MB', 'titles/s, one thread']
+  const head = [
+    'trained',
+    ...levels,
+    'wall, s',
+    `of ${PEERS[0]}`,
+    'processor, s',
+    'peak, MB',
+    'model, MB',
+    'titles/s, one thread',
+  ]
   const where = taskset === undefined ? 'on all cores' : `on cores ${CORES}`
   const said = [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`)
   return `${data}: ${rows.train} rows to learn from, ${rows.test} to measure with, ${where}\n\n${said.join('\n')}\n\n${claim(contenders)}\n`
