@@ -2,15 +2,19 @@
 // catalog, grocery, fashion and mercadona-es (bench/lexical-settings.md says what was tried).
 import { DEFAULT_FEATURES } from '../../core/lexical/features.ts'
 import { ADAMW } from '../adamw.ts'
+import { marginColumns } from './margins.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
+import type { Tree } from '../../core/lexical/tree.ts'
 import type { AdamW } from '../adamw.ts'
 
 export interface LexicalSettings {
   readonly features: FeatureSettings
   /** Weight of a feature: sub-linear tf times idf to this power. */
   readonly idfPower: number
-  /** Dimensions of an embedding. */
+  /** Dimensions of the network's embeddings at most, see `columnsFor`. */
   readonly width: number
+  /** Columns of the table at most: its bytes per bucket. */
+  readonly columnsMax: number
   readonly threads: number
   readonly learningRate: number
   /** Share of the steps in which the rate rises; it falls linearly to nothing in the rest. */
@@ -39,6 +43,7 @@ export const LEXICAL: LexicalSettings = {
   features: DEFAULT_FEATURES,
   idfPower: 0.5,
   width: 128,
+  columnsMax: 224,
   threads: 2,
   learningRate: 0.005,
   warmup: 0.05,
@@ -64,4 +69,28 @@ export function batchRowsFor(rows: number): number {
 export function epochsFor(rows: number, settings: LexicalSettings): number {
   const { rowsSeen, epochsMin, epochsMax } = settings
   return Math.max(epochsMin, Math.min(epochsMax, Math.round(rowsSeen / Math.max(rows, 1))))
+}
+
+/** Columns of the table while training: the network's, then those of the margins, if any, then padding. */
+export interface Columns {
+  readonly network: number
+  readonly margins: number
+  readonly width: number
+}
+
+/** A network narrower than this is no good member. */
+const NETWORK_MIN = 64
+/** Columns of a shard. */
+const COLUMNS_STEP = 8
+
+/**
+ * Margins take a column a path where they leave room for a network; trees with more paths do without. What is padded
+ * stays nothing.
+ */
+export function columnsFor(tree: Tree, { width, columnsMax, threads }: LexicalSettings): Columns {
+  const room = Math.floor((columnsMax - tree.paths) / COLUMNS_STEP) * COLUMNS_STEP
+  const network = room < NETWORK_MIN ? width : Math.min(width, room)
+  const margins = room < NETWORK_MIN ? 0 : marginColumns(tree)
+  const step = threads * COLUMNS_STEP
+  return { network, margins, width: Math.ceil((network + margins) / step) * step }
 }

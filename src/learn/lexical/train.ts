@@ -85,10 +85,8 @@ export async function trainLexical(
   const first = await fitValidated(kept, held, tree, epochs, seed, settings, tools)
   const temperatures = fitTemperatures(first.logits, tree)
   const { thresholds, validation } = judge(first.logits, tree, temperatures, settings.precision)
-  const { width, features } = settings
-  const asServed = tools.runtime.serialise(
-    servingGraph({ weights: first.weights, width, idf: first.idf, tree, temperatures }),
-  )
+  const { features } = settings
+  const asServed = tools.runtime.serialise(servingGraph({ weights: first.weights, idf: first.idf, tree, temperatures }))
   const probabilities = await withCompiled(tools.runtime, asServed, (graph) =>
     served(
       graph,
@@ -109,7 +107,7 @@ export async function trainLexical(
       },
     },
   )
-  const model = tools.runtime.serialise(servingGraph({ weights, width, idf, tree, temperatures }))
+  const model = tools.runtime.serialise(servingGraph({ weights, idf, tree, temperatures }))
   const golden = await withCompiled(tools.runtime, model, (graph) =>
     goldenBatch(graph, data.labels, data.segments.length, features),
   )
@@ -189,8 +187,8 @@ async function fitValidated(
 }
 
 /** Training goes on in the same memory. */
-function copied({ tables, heads }: Weights): Weights {
-  return { tables: tables.map((table) => Float32Array.from(table)), heads }
+function copied({ columns, tables, heads, biases }: Weights): Weights {
+  return { columns, tables: tables.map((table) => Float32Array.from(table)), heads, biases: biases.slice() }
 }
 
 /** Thresholds per level, and how good the calibrated model is on the validation rows. */
