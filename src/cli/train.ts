@@ -42,7 +42,7 @@ export interface TrainJob {
   readonly seed: number
   readonly signal: AbortSignal
   readonly view: ProgressView
-  /** The command line that repeats the run. */
+  /** The command line that repeats the run and prints every figure. */
   readonly command: string
 }
 
@@ -66,6 +66,10 @@ const KINDS: Readonly<Record<string, Listed>> = {
     load: () => import('./train-lexical.ts'),
   },
   pair: { says: 'relevance of a product to a query; the default for pairs', load: () => import('./train-pair.ts') },
+  transformer: {
+    says: 'a small transformer fine-tuned end to end, on pairs or on texts; slow to train and to answer',
+    load: () => import('./train-transformer.ts'),
+  },
 }
 
 const OPTIONS = {
@@ -192,5 +196,5 @@ function commandLine(options: Readonly<Record<string, string | readonly string[]
       ? []
       : [value].flat().map((text) => `--${name} ${/^[\w./:@+-]+$/.test(text) ? text : `'${text}'`}`),
   )
-  return `sluice train ${words.join(' ')}`
+  return `sluice train ${words.join(' ')} --json`
 }

@@ -35,7 +35,8 @@ both sides. That fit chose the number of epochs (${epochs}), the temperatures ($
 - expected calibration error (15 bins, deepest level): ${validation.ece.toFixed(3)}; before temperatures ${validation.eceBefore.toFixed(3)}
 
 Thresholds and temperatures were chosen on the same validation rows that these figures count, so coverage, selective
-accuracy and calibration error are a little too good. All figures are printed by
+accuracy and calibration error are a little too good. Loss and accuracy by epoch of the first fit: [curve.svg](curve.svg).
+All figures are printed by
 
     ${job.command}
 
