@@ -49,10 +49,10 @@ function jointLoss(data: LevelLogits, tree: Tree, temperatures: readonly number[
 /**
  * One temperature per level that minimises `jointLoss` (temperature scaling: Guo et al. 2017, section 4.2, here over
  * the product of heads): coordinate descent on a shrinking logarithmic grid. Temperatures lie in [0.1, 100]; a level
- * that only disturbs the deeper ones gets a high one.
+ * that only disturbs the deeper ones gets a high one. `start`: where the search begins, per level.
  */
-export function fitTemperatures(data: LevelLogits, tree: Tree): number[] {
-  const temperatures = Array.from({ length: tree.levels }, () => tree.levels as number)
+export function fitTemperatures(data: LevelLogits, tree: Tree, start = tree.nodes.map(() => tree.levels)): number[] {
+  const temperatures = [...start]
   let best = jointLoss(data, tree, temperatures)
   for (let factor = 2; factor > 1.02; factor = Math.sqrt(factor)) {
     for (let level = tree.levels - 1; level >= 0; level--) {

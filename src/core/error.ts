@@ -59,6 +59,10 @@ export const ERRORS = {
     remedy: 'run `sluice models pull NAME` once while online; `sluice models list` shows what there is',
   },
   SL505: { title: 'interrupted', remedy: 'run the command again' },
+  SL506: {
+    title: 'the promise cannot be kept on these rows',
+    remedy: 'label more rows of the live tail, or ask for less: a lower --target-precision or a higher --delta',
+  },
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

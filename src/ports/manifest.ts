@@ -1,5 +1,7 @@
 // What a model folder says about its model.onnx. The digest of these bytes names the model.
 // Only facts that serving or checking needs, and where the model came from; never rows of the data.
+import type { Certificate } from '../core/calibration/certificate.ts'
+import type { Isotonic } from '../core/calibration/isotonic.ts'
 import type { EncoderSettings } from './encoder.ts'
 
 export interface Part {
@@ -33,12 +35,24 @@ export interface Manifest {
   readonly temperatures: readonly number[]
   /** Per level, l1 first: where the gate stands unless the task says otherwise. */
   readonly thresholds: readonly number[]
+  /** What the thresholds promise, and on which rows that was certified. */
+  readonly certificate?: (Certificate & { readonly data: Manifest['data'] }) | undefined
+  /** What `sluice calibrate` did to the model after training. */
+  readonly calibration?: ManifestCalibration | undefined
   /** Added to the log-probability of each path when choosing the answer, where the kind decides against the prior. */
   readonly offsets?: readonly number[] | undefined
   /** Names and counts of what it was trained on. */
   readonly data: readonly { readonly file: string; readonly rows: number; readonly sha256: string }[]
   /** Texts (not from the data) with the probabilities [paths] that the model gave when it was exported. */
   readonly golden: readonly { readonly texts: readonly string[]; readonly probabilities: readonly number[] }[]
+}
+
+export interface ManifestCalibration {
+  readonly method: 'temperature' | 'isotonic' | 'vector'
+  /** Per level, l1 first: what an answer's probabilities go through before they leave the model. */
+  readonly isotonic?: readonly Isotonic[] | undefined
+  /** The golden answers of the model as it was trained, where model.onnx was changed. */
+  readonly golden?: Manifest['golden'] | undefined
 }
 
 /** A model folder that was read and checked against its manifest. */

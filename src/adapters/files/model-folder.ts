@@ -11,6 +11,32 @@ import type { Manifest, ModelFolder, Part } from '../../ports/manifest.ts'
 
 const share = z.number().min(0).max(1)
 
+const dataSchema = z.array(z.strictObject({ file: z.string(), rows: z.int(), sha256: z.string() }))
+
+const goldenSchema = z.array(z.strictObject({ texts: z.array(z.string()), probabilities: z.array(share) })).nonempty()
+
+const certificateSchema = z.strictObject({
+  method: z.literal('fixed-sequence'),
+  precision: share,
+  delta: share,
+  bound: share,
+  threshold: share,
+  rows: z.int(),
+  passed: z.int(),
+  errors: z.int(),
+  grid: z.array(share).nonempty(),
+  tested: z.int().positive(),
+  data: dataSchema,
+})
+
+const isotonicSchema = z.strictObject({ at: z.array(share).nonempty(), value: z.array(share).nonempty() })
+
+const calibrationSchema = z.strictObject({
+  method: z.enum(['temperature', 'isotonic', 'vector']),
+  isotonic: z.array(isotonicSchema).optional(),
+  golden: goldenSchema.optional(),
+})
+
 const manifestSchema = z.strictObject({
   format: z.literal(1),
   kind: z.enum(['lexical', 'pair', 'encoder', 'stack', 'imported']),
@@ -24,8 +50,10 @@ const manifestSchema = z.strictObject({
   temperatures: z.array(z.number().positive()),
   thresholds: z.array(share).nonempty(),
   offsets: z.array(z.number()).optional(),
-  data: z.array(z.strictObject({ file: z.string(), rows: z.int(), sha256: z.string() })),
-  golden: z.array(z.strictObject({ texts: z.array(z.string()), probabilities: z.array(share) })).nonempty(),
+  certificate: certificateSchema.optional(),
+  calibration: calibrationSchema.optional(),
+  data: dataSchema,
+  golden: goldenSchema,
 })
 
 const labelsSchema = z.object({ paths: z.array(z.array(z.string().min(1)).nonempty()).nonempty() })
