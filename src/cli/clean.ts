@@ -130,6 +130,7 @@ async function cleanAnew(job: Job, command: string, view: ProgressView, signal: 
   const { rows, files } = await readRows(job.data, signal)
   const data = await cleanRows(rows)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
+  view.line(`${data.examples.length} rows, ${data.labels.paths.length} labels: judged in ${job.folds} folds`)
   const cleaning = { ...CLEANING, wrongMin: job.thresholds }
   const cleaned = await clean(
     data,

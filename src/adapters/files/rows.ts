@@ -52,9 +52,13 @@ function unmarked(text: string): string {
   return text.startsWith('\uFEFF') ? text.slice(1) : text
 }
 
-/** Hex SHA-256 of a file's bytes. */
+/** Hex SHA-256 of a file's bytes. Throws SluiceError SL102 where the file cannot be read. */
 export async function fileDigest(file: string): Promise<string> {
   const hash = createHash('sha256')
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  try {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  } catch (error) {
+    throw new SluiceError('SL102', `${file}: ${(error as Error).message}`, { cause: error })
+  }
   return hash.digest('hex')
 }
