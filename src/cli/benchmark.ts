@@ -45,6 +45,8 @@ the best local model. Writes benchmark.md, benchmark.json, accuracy.svg and late
                      instead of a file: the one --llm, US dollars per million tokens
   --sample N         items a split (default 200)       --stratified    each label by its share
   --seed N           of the sample (default 1)         --concurrency N calls at once, for each LLM
+  --machine-usd-per-hour USD
+                     what the machine of the local models costs; without it they cost nothing
   --budget USD       what the answers in --out may cost in all, earlier runs included (default 1)
   --out DIR          default runs/benchmark; its answers/ remember every call, so the same command goes on where it stopped
 
@@ -71,6 +73,7 @@ const OPTIONS = {
   seed: { type: 'string', default: '1' },
   budget: { type: 'string', default: '1' },
   concurrency: { type: 'string' },
+  'machine-usd-per-hour': { type: 'string' },
   out: { type: 'string', default: join('runs', 'benchmark') },
 } as const satisfies Options
 
@@ -84,12 +87,19 @@ export async function run(args: string[]): Promise<number> {
   const size = numberOf('--sample', values.sample, 1)
   const seed = numberOf('--seed', values.seed, Number.MIN_SAFE_INTEGER)
   const cap = numberOf('--budget', values.budget, 0, false)
-  const concurrency = values.concurrency === undefined ? undefined : numberOf('--concurrency', values.concurrency, 1)
+  const given = <Flag extends 'concurrency' | 'machine-usd-per-hour'>(flag: Flag, least: number, whole: boolean) =>
+    values[flag] === undefined ? undefined : numberOf(`--${flag}`, values[flag], least, whole)
+  const concurrency = given('concurrency', 1, true)
   const { task, models } = await taskOf(values)
   const llms = await readLlms({ ...values, concurrency }, task, SEGMENT_CHARS_MAX, process.env)
+  const machineUsdPerHour = given('machine-usd-per-hour', 0, false) ?? llms.machineUsdPerHour
   refuseDoubles([...models, ...values.llm])
   if (models.length + llms.contestants.length === 0)
     throw new SluiceError('SL104', 'benchmark needs a contestant: --model DIR or --llm NAME')
+
+  await mkdir(values.out, { recursive: true }).catch((error: unknown) => {
+    throw new SluiceError('SL102', `--out ${values.out}: ${(error as Error).message}`, { cause: error })
+  })
 
   const draw = { size, seed, stratified: values.stratified }
   const seen = new Set<string>()
@@ -98,7 +108,7 @@ export async function run(args: string[]): Promise<number> {
   if (others.length > 0) read.push(await readSplit('out-of-distribution', others, task, draw, seen))
   const { splits, sources } = { splits: read.map(({ split }) => split), sources: read.map(({ source }) => source) }
   const report = progressOf(values.json)
-  const job = { ...llms, task, models, splits, sources, cap, out: values.out, report }
+  const job = { ...llms, machineUsdPerHour, task, models, splits, sources, cap, out: values.out, report }
   const { performances, warnings, spent } = await contest(job)
   const table = score(splits, task.labels.levels, performances)
   await write(values.out, values.json, table, {
@@ -108,7 +118,7 @@ export async function run(args: string[]): Promise<number> {
     stratified: values.stratified,
     sources,
     machine: `${cpus()[0]?.model.trim() || 'this machine'}, ${availableParallelism()} threads, Node ${process.version}`,
-    machineUsdPerHour: llms.machineUsdPerHour,
+    machineUsdPerHour,
     concurrency: Object.fromEntries(llms.contestants.map(({ name, limits }) => [name, limits.calls_concurrently])),
     budget: { cap, spent },
     warnings,
@@ -208,7 +218,6 @@ function quote(
 async function write(out: string, json: boolean, table: Table, about: Circumstances): Promise<void> {
   const page = benchmarkPage(table, about)
   const whole = { format: 1, ...about, ...table }
-  await mkdir(out, { recursive: true })
   await writeFile(join(out, 'benchmark.md'), page)
   await writeFile(join(out, 'benchmark.json'), `${JSON.stringify(whole, undefined, 1)}\n`)
   await writeFile(join(out, 'accuracy.svg'), accuracyPlot(table, about.task))

@@ -13,6 +13,7 @@ after(() => rmSync(folder, { recursive: true }))
 const call = (text: string): StoredCall => ({
   heard: { kind: 'reply', text, finish: 'stop' },
   usage: { inputTokens: 100, cachedInputTokens: 10, outputTokens: 5 },
+  reported: true,
   elapsed_ms: 12.5,
 })
 const rejected: StoredCall = { ...call(''), heard: { kind: 'rejected' } }

@@ -37,8 +37,6 @@ export interface CallDeps {
   readonly signal: AbortSignal
 }
 
-const REJECTED: StoredCall = { heard: { kind: 'rejected' }, usage: NO_USAGE, elapsed_ms: 0 }
-
 /** Why no more calls are started. */
 export type End = 'stopped' | 'budget' | SluiceError
 
@@ -92,23 +90,30 @@ export function caller(deps: CallDeps): Caller {
   }
 
   /** Undefined where the calls have ended meanwhile; throws LlmUnavailable where the same may be tried again. */
-  async function attempt(key: string, request: Prompt, worst: number, settle: (cost: number) => void) {
+  async function attempt(key: string, request: Prompt, most: LlmUsage, settle: (cost: number) => void) {
     const started = clock.elapsed()
     const reply = await llm.complete(request, deps.signal).catch((error: unknown) => {
       const elapsed_ms = clock.elapsed() - started
       // Nobody knows what these have cost: a provider goes on after we hang up.
       const unknown = deps.signal.aborted || error instanceof LlmRejected || timedOut(error, elapsed_ms)
-      settle(unknown ? worst : 0)
+      settle(unknown ? worstUsd(most) : 0)
       if (deps.signal.aborted) return finish('stopped')
-      if (error instanceof LlmRejected) return REJECTED
+      if (error instanceof LlmRejected) return rejected(most)
       throw error
     })
     if (reply === undefined) return undefined
     if ('heard' in reply) return keep(key, reply)
-    const { text, finish: how, usage } = reply
-    settle(costUsd(usage, price))
+    const { text, finish: how } = reply
+    // No request is empty: a provider that says so says nothing.
+    const reported = reply.usage.inputTokens > 0
+    const usage = reported ? reply.usage : most
+    settle(reported ? costUsd(usage, price) : worstUsd(most))
     const heard = { kind: 'reply', text: text.slice(0, STORED_CHARS_MAX), finish: how } as const
-    return keep(key, { heard, usage, elapsed_ms: clock.elapsed() - started })
+    return keep(key, { heard, usage, reported, elapsed_ms: clock.elapsed() - started })
+  }
+
+  function worstUsd(most: LlmUsage): number {
+    return costUsd(most, { ...price, input: Math.max(price.input, price.cached_input) })
   }
 
   function timedOut(error: unknown, elapsed_ms: number): boolean {
@@ -121,17 +126,17 @@ export function caller(deps: CallDeps): Caller {
   }
 
   async function make(key: string, request: Prompt): Promise<StoredCall | undefined> {
-    const worst = costUsd(mostUsage(request), { ...price, input: Math.max(price.input, price.cached_input) })
+    const most = mostUsage(request)
     for (let failures = 0; ;) {
       if (clock.elapsed() < notBefore) await pause(notBefore - clock.elapsed())
-      const settle = await budget.reserve(worst)
+      const settle = await budget.reserve(worstUsd(most))
       if (settle === undefined) return finish('budget')
       if (end !== undefined || deps.stop.aborted) {
         settle(0)
         return finish('stopped')
       }
       try {
-        return await attempt(key, request, worst, settle)
+        return await attempt(key, request, most, settle)
       } catch (error) {
         if (error instanceof SluiceError) return finish(error)
         if (!(error instanceof LlmUnavailable)) {
@@ -141,7 +146,7 @@ export function caller(deps: CallDeps): Caller {
         failures++
         if (++unanswered >= limits.tries_max && failures >= limits.tries_max)
           return finish(new SluiceError('SL402', `${error.message}, ${unanswered} times in a row`))
-        if (failures >= TRIES_AMONG_OTHERS * limits.tries_max) return keep(key, REJECTED)
+        if (failures >= TRIES_AMONG_OTHERS * limits.tries_max) return keep(key, rejected(NO_USAGE))
         notBefore = Math.max(notBefore, clock.elapsed() + (error.retryAfter_ms ?? 0))
         await pause(wait_ms(limits, failures, deps.random()))
       }
@@ -162,6 +167,10 @@ export function caller(deps: CallDeps): Caller {
     ended: () => end,
     taken: () => taken,
   }
+}
+
+function rejected(usage: LlmUsage): StoredCall {
+  return { heard: { kind: 'rejected' }, usage, reported: false, elapsed_ms: 0 }
 }
 
 /** No request uses more: a token is at least one byte of text, and a reply is cut at its limit. */

@@ -109,8 +109,9 @@ function latencyCell({ latency_ms: { p50, p95, p99 }, kind, batch }: Score): str
   return `${[p50, p95, p99].map((ms) => milliseconds(ms!)).join(' / ')} ms${unit}`
 }
 
-function tokensCell({ kind, costPer1000, tokensPerItem: { input, cachedInput, output } }: Score): string {
-  if (costPer1000 === undefined) return '–'
+function tokensCell({ kind, splits, unreported, tokensPerItem: { input, cachedInput, output } }: Score): string {
+  if (splits.every(({ asked }) => asked === 0)) return '–'
+  if (unreported > 0) return `not reported for ${unreported} calls`
   if (kind === 'local') return '0'
   const cached = cachedInput > 0 ? ` (${Math.round(cachedInput)} cached)` : ''
   return `${Math.round(input)} in${cached}, ${Math.round(output)} out`

@@ -31,13 +31,14 @@ const performance = (name: string, given: Performance['given'], more: Partial<Pe
 
 describe('the table of a hand-made case', () => {
   const splits = [split('in-distribution', 'a/x', 'a/x', 'a/y', 'b/z'), split('out-of-distribution', 'b/z', 'b/z')]
+  const llmGiven = [said('a/x', 'a/x', 'a/y', '!malformed'), said('b/z', null)]
   const table = score(splits, 2, [
     performance('weak', [said('a/x', 'a/y', 'b/z', 'b/z'), said('a/x', 'b/z')]),
     performance('strong', [said('a/x', 'a/x', 'a/x', 'b/z'), said('b/z', 'a/y')], {
       itemsPerSecond: 1_000,
       machineUsdPerHour: 0.36,
     }),
-    performance('llm', [said('a/x', 'a/x', 'a/y', '!malformed'), said('b/z', null)], {
+    performance('llm', llmGiven, {
       kind: 'llm',
       usage: { inputTokens: 5_000, cachedInputTokens: 1_000, outputTokens: 500 },
       price: { input: 2, cached_input: 1, output: 10 },
@@ -96,6 +97,14 @@ describe('the table of a hand-made case', () => {
     // $0.36 an hour is $0.0001 a second, which is 1,000 items.
     assert.ok(Math.abs(strong!.costPer1000! - 0.0001) < 1e-12)
     assert.equal(weak!.costPer1000, 0)
+  })
+
+  test('has no cost where the provider did not report what it charges for', () => {
+    const [silent, free] = score(splits, 2, [
+      performance('silent', llmGiven, { kind: 'llm', unreported: 1, price: { input: 1, cached_input: 0, output: 0 } }),
+      performance('free', llmGiven, { kind: 'llm', unreported: 1 }),
+    ]).scores
+    assert.deepEqual([silent!.costPer1000, free!.costPer1000], [undefined, 0])
   })
 
   test('compares all with the local model that is right most often on the first split, on the items of both', () => {

@@ -184,12 +184,16 @@ describe('the cap on money', () => {
     assert.deepEqual([llm.requests.length, said(last.performance.given)], [17, golds(both)])
   })
 
-  test('keeps the most that a call without a known price could have cost', async () => {
-    const { llm, ask } = bench()
-    llm.mode = (call) => (call === 2 ? '400' : 'ok')
-    const { spent, performance } = await ask([shopSplit(4)], { limits: { calls_concurrently: 1 } })
-    assert.ok(spent - costUsd(performance.usage, PRICE) > 0.004)
-  })
+  for (const mode of ['400', 'refusal'] as const)
+    test(`keeps the most that a call without reported usage can have cost (${mode}), in later runs too`, async () => {
+      const store = memoryStore()
+      const { llm, ask } = bench()
+      llm.mode = (call) => (call === 2 ? mode : 'ok')
+      const { spent, performance } = await ask([shopSplit(4)], { store, limits: { calls_concurrently: 1 } })
+      assert.ok(spent - costUsd(performance.usage, PRICE) > 0.004)
+      assert.ok(Math.abs(costUsd(store.total(), PRICE) - spent) < 1e-12)
+      assert.equal(performance.unreported, mode === '400' ? 0 : 1)
+    })
 })
 
 describe('a provider', () => {
