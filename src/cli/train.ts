@@ -107,8 +107,7 @@ ${kinds.join('\n')}
 export async function run(args: string[]): Promise<number> {
   const named = valueOf('--kind', args)
   const own = named === undefined ? undefined : ((await kindOf(named).load()).options ?? {})
-  await refuseOptionsOfOthers(args, named, own ?? {})
-  const { values } = parse(args, { ...OPTIONS, ...parseable(own ?? {}) } as typeof OPTIONS)
+  const { values } = await parseFor(named, own ?? {}, args)
   if (values.help) {
     process.stdout.write(await help())
     return 0
@@ -177,16 +176,20 @@ function parseable(own: NonNullable<TrainKind['options']>): Options {
   )
 }
 
-/** Throws SL104 where an option is of another kind: the parser would only say that it is unknown. */
-async function refuseOptionsOfOthers(args: readonly string[], named: string | undefined, own: object): Promise<void> {
-  const given = args.filter((arg) => arg.startsWith('--')).map((arg) => arg.slice(2).split('=')[0]!)
-  const foreign = given.filter((name) => !Object.hasOwn(own, name) && !Object.hasOwn(OPTIONS, name))
-  if (foreign.length === 0) return
-  for (const [kind, { load }] of Object.entries(KINDS)) {
-    const options = (await load()).options ?? {}
-    const taken = foreign.find((name) => Object.hasOwn(options, name))
-    if (taken !== undefined)
-      throw new SluiceError('SL104', `--${taken} belongs to --kind ${kind}${named ? `, not to ${named}` : ''}`)
+/** Throws SL104 as `parse` does, and says so where an unknown option is one of another kind. */
+async function parseFor(named: string | undefined, own: NonNullable<TrainKind['options']>, args: readonly string[]) {
+  try {
+    return parse(args, { ...OPTIONS, ...parseable(own) } as typeof OPTIONS)
+  } catch (error) {
+    const given = args.filter((arg) => arg.startsWith('--')).map((arg) => arg.slice(2).split('=')[0]!)
+    for (const [kind, { load }] of Object.entries(KINDS)) {
+      if (kind === named) continue
+      const options = (await load()).options ?? {}
+      const taken = given.find((name) => Object.hasOwn(options, name) && !Object.hasOwn(own, name))
+      if (taken !== undefined)
+        throw new SluiceError('SL104', `--${taken} belongs to --kind ${kind}${named ? `, not to ${named}` : ''}`)
+    }
+    throw error
   }
 }
 
