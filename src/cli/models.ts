@@ -19,6 +19,7 @@ const HELP = `usage: sluice models pull NAME [--encoders FILE]
        sluice models pull DIR [--name NAME] [--prefix TEXT] [--dims N] …
        sluice models pull URL --sha256 HEX --tokenizer URL --tokenizer-sha256 HEX --name NAME [--prefix TEXT] …
        sluice models list [--encoders FILE]
+       sluice models import --help
 
 Fetches an encoder (a frozen transformer and its tokenizer.json) for \`sluice train --kind encoder\` and \`--kind stack\`:
 one that models/encoders.yaml names, a folder with model.onnx and tokenizer.json, or https addresses with their SHA-256.
@@ -48,6 +49,7 @@ const OPTIONS = {
 type Values = ReturnType<typeof parse<typeof OPTIONS>>['values']
 
 export async function run(args: string[]): Promise<number> {
+  if (args[0] === 'import') return (await import('./models-import.ts')).run(args.slice(1))
   const { values, positionals } = parse(args, OPTIONS, 2)
   const [action, what] = positionals
   if (values.help) {

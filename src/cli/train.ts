@@ -66,6 +66,11 @@ const KINDS: Readonly<Record<string, Listed>> = {
     load: () => import('./train-lexical.ts'),
   },
   pair: { says: 'relevance of a product to a query; the default for pairs', load: () => import('./train-pair.ts') },
+  encoder: { says: 'heads over a frozen encoder (`sluice models pull`)', load: () => import('./train-encoder.ts') },
+  stack: {
+    says: 'lexical first, the encoder for what that is not sure of; the most accurate',
+    load: () => import('./train-stack.ts'),
+  },
   transformer: {
     says: 'a small transformer fine-tuned end to end, on pairs or on texts; slow to train and to answer',
     load: () => import('./train-transformer.ts'),

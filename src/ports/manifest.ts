@@ -31,6 +31,8 @@ export interface Manifest {
   readonly features: Readonly<Record<string, number>> & { readonly version: number }
   /** How encoder.onnx is used, where the kind has one. */
   readonly encoder?: EncoderSettings | undefined
+  /** A stack asks its encoder where lexical.onnx gives its best path less than this. */
+  readonly ask?: number | undefined
   /** Per level, l1 first; already folded into model.onnx. */
   readonly temperatures: readonly number[]
   /** Per level, l1 first: where the gate stands unless the task says otherwise. */
@@ -45,6 +47,19 @@ export interface Manifest {
   readonly data: readonly { readonly file: string; readonly rows: number; readonly sha256: string }[]
   /** Texts (not from the data) with the probabilities [paths] that the model gave when it was exported. */
   readonly golden: readonly { readonly texts: readonly string[]; readonly probabilities: readonly number[] }[]
+}
+
+/** How an imported model reads: `features` of its manifest. */
+export interface ImportedFeatures {
+  readonly version: number
+  /** Longer texts are cut. */
+  readonly tokensMax: number
+  /** 1: the first segment and the rest are two texts; 0: all are one. */
+  readonly pair: number
+  /** 1: the graph has token_type_ids. */
+  readonly types: number
+  /** Segments that it reads; further ones are left out. */
+  readonly texts: number
 }
 
 export interface ManifestCalibration {

@@ -1,5 +1,4 @@
-// What leaves training: one graph from tokens to probabilities, with weights of one byte. Products are quantised as they
-// run (each batch's inputs by their range), tables row by row: a file a quarter the size, and products that cost less.
+// What leaves training: one graph from tokens to probabilities, its weights kept in a byte each.
 import { GraphBuilder } from '../graph-builder.ts'
 import { answering, classifierOf } from './classifier.ts'
 import { merged } from './lora.ts'
@@ -27,46 +26,35 @@ export function exported(
 /** Weights with fewer elements stay floats. */
 const SIZE_MIN = 256
 
-/** The same graph with large weights of products and tables as bytes; see `DynamicQuantizeMatMul` of com.microsoft. */
-export function quantised(spec: GraphSpec): GraphSpec {
-  const graph = new GraphBuilder(spec.name, 'bytes/')
-  const large = (name: string | undefined): Tensor | undefined => {
-    const tensor = spec.initializers[name ?? '']
-    return tensor?.dtype === 'float32' && tensor.dims.length === 2 && tensor.data.length >= SIZE_MIN
-      ? tensor
-      : undefined
-  }
-  const add = (node: GraphNode) => graph.include({ inputs: [], initializers: {}, nodes: [node] })
-  const bytes = (name: string, tensor: Tensor, axis: 0 | 1) => {
+/**
+ * The same graph with large weights as bytes, a scale a column (tables: a row), the largest element 127. The runtime makes
+ * them floats again as it loads: products of bytes would round each text by its batch, and so answer it differently
+ * among others.
+ */
+export function inBytes(spec: GraphSpec): GraphSpec {
+  const tables = new Set(spec.nodes.filter(({ op }) => op === 'Gather').map(({ inputs }) => inputs[0]))
+  const initializers: Record<string, Tensor> = {}
+  const nodes: GraphNode[] = []
+  for (const [name, tensor] of Object.entries(spec.initializers)) {
+    const { dtype, dims, data } = tensor
+    if (dtype !== 'float32' || dims.length !== 2 || data.length < SIZE_MIN) {
+      initializers[name] = tensor
+      continue
+    }
+    const axis = tables.has(name) ? 0 : 1
     const { values, scales } = toBytes(tensor, axis)
-    const dims = axis === 0 ? [scales.length, 1] : [scales.length]
-    return {
-      values: graph.tensor(`${name}.bytes`, { dtype: 'int8', dims: tensor.dims, data: values }),
-      scales: graph.tensor(`${name}.scales`, { dtype: 'float32', dims, data: scales }),
+    initializers[`${name}.bytes`] = { dtype: 'int8', dims, data: values }
+    initializers[`${name}.scales`] = {
+      dtype: 'float32',
+      dims: axis === 0 ? [scales.length, 1] : [scales.length],
+      data: scales,
     }
+    nodes.push({ op: 'Cast', inputs: [`${name}.bytes`], outputs: [`${name}.floats`], attributes: { to: 1 } })
+    nodes.push({ op: 'Mul', inputs: [`${name}.floats`, `${name}.scales`], outputs: [name] })
   }
-  graph.include({ ...spec, initializers: {}, nodes: [] })
-  for (const node of spec.nodes) {
-    const { op, inputs, outputs, attributes } = node
-    const [first, second] = inputs as [string, string]
-    const weight = op === 'MatMul' ? large(second) : undefined
-    const table = op === 'Gather' && (attributes?.['axis'] ?? 0) === 0 ? large(first) : undefined
-    if (weight) {
-      const { values, scales } = bytes(second, weight, 1)
-      add({ op: 'DynamicQuantizeMatMul', domain: 'com.microsoft', inputs: [first, values, scales], outputs })
-    } else if (table) {
-      const { values, scales } = bytes(first, table, 0)
-      const rows = graph.op('Cast', [graph.op('Gather', [values, second])], { to: 1 })
-      add({ op: 'Mul', inputs: [rows, graph.op('Gather', [scales, second])], outputs })
-    } else {
-      add(node)
-      for (const input of inputs) if (spec.initializers[input]) graph.tensor(input, spec.initializers[input])
-    }
-  }
-  return { ...graph.spec(), outputs: spec.outputs }
+  return { ...spec, initializers, nodes: [...nodes, ...spec.nodes] }
 }
 
-/** Symmetric: a scale a row (axis 0) or a column (axis 1), the largest element becomes 127. */
 function toBytes({ dims, data }: Tensor, axis: 0 | 1): { readonly values: Int8Array; readonly scales: Float32Array } {
   const [rows, columns] = dims as [number, number]
   const scales = new Float32Array(axis === 0 ? rows : columns)

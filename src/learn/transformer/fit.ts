@@ -19,8 +19,8 @@ export interface TokenRow extends Tokens {
 export interface FitTools {
   readonly runtime: GraphRuntime
   readonly signal: AbortSignal
-  /** Called after each step; `loss` is the mean over the last hundred, `seconds` since the first step. */
-  readonly onStep: (step: number, steps: number, loss: number, seconds: number) => void
+  /** Called after each step; `loss` is the mean over the last hundred, `progress` the share of the work that is done. */
+  readonly onStep: (step: number, steps: number, loss: number, rowsPerSecond: number, progress: number) => void
   /** Called after each epoch with the loss and the accuracy on the validation part. */
   readonly onEpoch: (epoch: number, loss: number, accuracy: number) => void
 }
@@ -109,7 +109,8 @@ async function loop(work: Work, tools: FitTools): Promise<Omit<Fitted, 'classifi
       rows += batch.length
       seconds += (performance.now() - started) / 1000
       losses[done++ % LOSSES_SHOWN] = loss
-      tools.onStep(done, steps, losses.reduce((a, b) => a + b, 0) / losses.length, seconds)
+      const shown = losses.reduce((a, b) => a + b, 0) / losses.length
+      tools.onStep(done, steps, shown, rows / seconds, Math.max(done / steps, seconds / limit))
     }
     const logits = await look()
     const { loss, accuracy } = judged(logits, validation, classes)

@@ -32,7 +32,9 @@ describe('differentiation of a graph', () => {
     const both = differentiate(spec, 'loss', names, await observeShapes(runtime, spec, { ...tokens, ...weights }))
     const compiled = await runtime.compile(runtime.serialise(both), { threads: 1 })
     const gradients = await compiled.run({ ...tokens, ...weights })
-    const squares = names.flatMap((name) => Array.from(gradients[`d(${name})`]!.data, (value) => Number(value) ** 2))
+    const squares = names.flatMap((name) =>
+      Array.from(gradients[`d(${name})`]!.data as Float32Array, (value) => value ** 2),
+    )
     const lossAfter = async (step: number) => {
       const moved = names.map((name) => {
         const gradient = gradients[`d(${name})`]!.data as Float32Array
