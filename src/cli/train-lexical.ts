@@ -54,7 +54,7 @@ export async function train(job: TrainJob): Promise<Trained> {
   }
 }
 
-function show(progress: Progress, view: ProgressView): void {
+export function show(progress: Progress, view: ProgressView): void {
   if (progress.kind === 'step') {
     const { phase, step, steps, loss } = progress
     view.update(`fit on ${phase === 'validated' ? 'training part' : phase}`, step, steps, `loss ${loss.toFixed(3)}`)

@@ -47,6 +47,7 @@ const manifestSchema = z.strictObject({
   normaliser: z.int(),
   features: z.looseObject({ version: z.number() }).catchall(z.number()),
   encoder: encoderSchema.optional(),
+  ask: z.number().min(0).max(2).optional(),
   temperatures: z.array(z.number().positive()),
   thresholds: z.array(share).nonempty(),
   offsets: z.array(z.number()).optional(),

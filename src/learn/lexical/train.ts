@@ -69,6 +69,8 @@ export interface TrainedLexical {
   readonly epochs: number
   readonly trainingRows: number
   readonly validation: Validation
+  /** What the validated fit, as served, says of the rows held out: [held rows × paths], see `split`. */
+  readonly heldProbabilities: Float32Array
 }
 
 export async function trainLexical(
@@ -119,6 +121,7 @@ export async function trainLexical(
     epochs: first.epochs,
     trainingRows: all.examples.length,
     validation: { ...validation, servedAccuracy: servedAccuracy(probabilities, held, tree) },
+    heldProbabilities: probabilities,
   }
 }
 

@@ -1,0 +1,181 @@
+// Training of heads over a frozen encoder's vectors: a validated fit that says how good it is and how long to train,
+// then a fit on all rows. The linear head beside the hidden layer says which of encoder and head is the limit.
+import { fitTemperatures, jointRow } from '../../core/calibration.ts'
+import { pathIndex, pathKey } from '../../core/labels.ts'
+import { tree as treeOf } from '../../core/lexical/tree.ts'
+import { SluiceError } from '../../core/error.ts'
+import { hash32 } from '../../core/random.ts'
+import { judge } from '../judge.ts'
+import { fitHead, headLogits } from './fit.ts'
+import { servingHead } from './head.ts'
+import type { LevelLogits } from '../../core/calibration.ts'
+import type { Tree } from '../../core/lexical/tree.ts'
+import type { GraphRuntime } from '../../ports/graph.ts'
+import type { Examples } from '../examples.ts'
+import type { Judgement } from '../judge.ts'
+import type { VectorRows } from './fit.ts'
+import type { HeadWeights } from './head.ts'
+import type { HeadSettings } from './settings.ts'
+
+export interface HeadProgress {
+  readonly phase: string
+  readonly kind: 'step' | 'epoch'
+  readonly at: number
+  readonly of: number
+  readonly loss: number
+  /** Share of validation rows whose path is right; at the end of an epoch of a validated fit. */
+  readonly accuracy?: number
+}
+
+export interface EncoderTools {
+  readonly runtime: GraphRuntime
+  readonly signal: AbortSignal
+  readonly report: (progress: HeadProgress) => void
+}
+
+/** A head that was fitted on the rows kept, and what it says of the rows held out. */
+export interface ValidatedHead {
+  readonly weights: HeadWeights
+  readonly epochs: number
+  readonly temperatures: readonly number[]
+  /** [held rows × paths], calibrated. */
+  readonly probabilities: Float32Array
+  readonly judgement: Judgement
+  /** Share of the rows kept whose path is right. */
+  readonly trainingAccuracy: number
+}
+
+export interface Sides {
+  readonly kept: VectorRows
+  readonly held: VectorRows
+  readonly all: VectorRows
+}
+
+/** Rows go by a hash of their first text, as lexical training has it, so that equal titles never stand on both sides. */
+export function sidesOf(data: Examples, vectors: Float32Array, dims: number, share: number): Sides {
+  const index = pathIndex(data.labels)
+  const gold = Int32Array.from(data.examples, ({ label }) => index.get(pathKey(label))!)
+  const held = data.examples.map(({ texts }) => hash32(texts[0]!) / 2 ** 32 < share)
+  const side = (wanted: (row: number) => boolean): VectorRows => {
+    const rows = Int32Array.from(data.examples.keys()).filter(wanted)
+    return { dims, vectors, rows, gold: rows.map((row) => gold[row]!) }
+  }
+  const sides = { kept: side((row) => !held[row]), held: side((row) => held[row]!), all: side(() => true) }
+  if (sides.kept.rows.length === 0 || sides.held.rows.length === 0)
+    throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
+  return sides
+}
+
+/** Ends early where validation no longer improves, and keeps the best. */
+export async function validatedHead(
+  { kept, held }: Sides,
+  tree: Tree,
+  seed: number,
+  settings: HeadSettings,
+  phase: string,
+  tools: EncoderTools,
+): Promise<ValidatedHead> {
+  const { runtime, signal, report } = tools
+  const even = tree.nodes.map(() => 1)
+  let best: { weights: HeadWeights; epochs: number; logits: LevelLogits; accuracy: number } | undefined
+  await fitHead(kept, tree, settings.epochs, seed, settings, {
+    runtime,
+    signal,
+    onStep: (at, of, loss) => report({ phase, kind: 'step', at, of, loss }),
+    async after(epoch, weights, loss) {
+      const logits = await headLogits(runtime, held, tree, weights, settings.threads)
+      const accuracy = accuracyOf(joint(logits, tree, even), held.gold, tree)
+      report({ phase, kind: 'epoch', at: epoch, of: settings.epochs, loss, accuracy })
+      if (best === undefined || accuracy > best.accuracy) best = { weights, epochs: epoch, logits, accuracy }
+      return epoch - best.epochs < settings.patience
+    },
+  })
+  const { weights, epochs, logits } = best!
+  const temperatures = fitTemperatures(logits, tree)
+  const probabilities = joint(logits, tree, temperatures)
+  const seen = await headLogits(runtime, kept, tree, weights, settings.threads)
+  return {
+    weights,
+    epochs,
+    temperatures,
+    probabilities,
+    judgement: judge(probabilities, held.gold, tree, settings.precision),
+    trainingAccuracy: accuracyOf(joint(seen, tree, temperatures), kept.gold, tree),
+  }
+}
+
+/** The same fit on all rows, for as many epochs as the validated one was best at. */
+export function finalHead(
+  { all }: Sides,
+  tree: Tree,
+  seed: number,
+  settings: HeadSettings,
+  epochs: number,
+  { runtime, signal, report }: EncoderTools,
+): Promise<HeadWeights> {
+  const phase = 'head, all rows'
+  return fitHead(all, tree, epochs, seed, settings, {
+    runtime,
+    signal,
+    onStep: (at, of, loss) => report({ phase, kind: 'step', at, of, loss }),
+    async after(epoch, _, loss) {
+      report({ phase, kind: 'epoch', at: epoch, of: epochs, loss })
+      return true
+    },
+  })
+}
+
+export interface TrainedEncoder {
+  /** The ONNX file: vectors → probabilities. */
+  readonly model: Uint8Array
+  readonly mlp: ValidatedHead
+  readonly linear: ValidatedHead
+  /** What a person should do about it. */
+  readonly limit: string
+}
+
+/** `vectors` [examples × dims], in the order of the examples. */
+export async function trainEncoder(
+  data: Examples,
+  vectors: Float32Array,
+  dims: number,
+  seed: number,
+  settings: { readonly mlp: HeadSettings; readonly linear: HeadSettings },
+  tools: EncoderTools,
+): Promise<TrainedEncoder> {
+  const tree = treeOf(data.labels)
+  const sides = sidesOf(data, vectors, dims, settings.mlp.validationShare)
+  const linear = await validatedHead(sides, tree, seed, settings.linear, 'linear head', tools)
+  const mlp = await validatedHead(sides, tree, seed, settings.mlp, 'head with a hidden layer', tools)
+  const weights = await finalHead(sides, tree, seed, settings.mlp, mlp.epochs, tools)
+  const model = tools.runtime.serialise(servingHead(dims, tree, weights, mlp.temperatures))
+  return { model, mlp, linear, limit: limitOf(mlp, linear) }
+}
+
+/** What keeps the accuracy down, told from the heads, their fit to what they saw and the top 5. */
+export function limitOf(mlp: ValidatedHead, linear: ValidatedHead): string {
+  const own = mlp.judgement.accuracy.at(-1)!
+  const gain = own - linear.judgement.accuracy.at(-1)!
+  if (mlp.judgement.top5 < 0.9)
+    return 'the encoder: the gold path is often not even among the five most probable, so its vectors do not tell it'
+  if (mlp.trainingAccuracy - own > 0.1)
+    return 'the rows: the head fits those it saw far better than others; more rows will help before a larger head does'
+  if (gain > 0.01)
+    return 'the head: a hidden layer helps, so the vectors hold more than a plane can cut out; a wider one may help'
+  return 'the encoder: a hidden layer adds little to a plane, so the vectors hold no more; another encoder may'
+}
+
+/** Probabilities [rows × paths]. */
+function joint(logits: LevelLogits, tree: Tree, temperatures: readonly number[]): Float32Array {
+  const out = new Float32Array(logits.rows * tree.paths)
+  const row = new Float64Array(tree.paths)
+  for (let at = 0; at < logits.rows; at++) {
+    jointRow(logits, at, tree, temperatures, row)
+    out.set(row, at * tree.paths)
+  }
+  return out
+}
+
+function accuracyOf(probabilities: Float32Array, gold: Int32Array, tree: Tree): number {
+  return judge(probabilities, gold, tree, 1).accuracy.at(-1)!
+}
