@@ -43,8 +43,8 @@ export type Decision =
     }
   | {
       readonly action: 'drop'
-      /** Sure that the label is wrong, not of the right one. */
-      readonly reason: 'label unlikely'
+      /** The label is wrong at this level, and of what lies below the right name the model is not sure. */
+      readonly reason: 'sure of another branch only'
       readonly level: number
       readonly sureness: number
     }
@@ -80,10 +80,10 @@ function judge(
     corrected(levels[row * tree.levels + level]!, noise[level]!, tree.nodes[level]!)
   const level = tree.nodeOf.findIndex((nodeOf) => nodeOf[best] !== nodeOf[evidence.given[row]!])
   const sureness = between(of(evidence.bestLevels, level), of(evidence.givenLevels, level))
-  if (sureness < atLevel(settings.wrongMin, level)) return keep('unsure')
-  for (let below = level; below < tree.levels; below++)
-    if (of(evidence.bestLevels, below) < atLevel(settings.replaceMin, below))
-      return { action: 'drop', reason: 'label unlikely', level, sureness }
+  const likely = (at: number) => of(evidence.bestLevels, at) >= atLevel(settings.replaceMin, at)
+  if (sureness < atLevel(settings.wrongMin, level) || !likely(level)) return keep('unsure')
+  for (let below = level + 1; below < tree.levels; below++)
+    if (!likely(below)) return { action: 'drop', reason: 'sure of another branch only', level, sureness }
   return { action: 'replace', reason: 'sure of another path', level, to: best, sureness }
 }
 

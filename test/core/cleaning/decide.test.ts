@@ -96,7 +96,12 @@ describe('what becomes of a label', () => {
   })
 
   it('stays where the model only leans the other way', () => {
-    const row = { ...lamp, of: { given: [0.4, 0.4], best: [0.6, 0.5] } }
+    const row = { ...lamp, of: { given: [0.4, 0.4], best: [0.6, 0.6] } }
+    assert.deepEqual(last([row]), { action: 'keep', reason: 'unsure' })
+  })
+
+  it('stays where another name is far likelier than the given one, but not likely', () => {
+    const row = { ...lamp, of: { given: [0.01, 0.01], best: [0.45, 0.45] } }
     assert.deepEqual(last([row]), { action: 'keep', reason: 'unsure' })
   })
 
