@@ -13,6 +13,7 @@ import type { LlmUsage } from '../../src/core/llm/usage.ts'
 import type { Task } from '../../src/core/task.ts'
 import type { LlmContestant } from '../../src/learn/benchmark/ask-llm.ts'
 import type { CallStore, StoredCall } from '../../src/ports/call-store.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { FakeLlm, ReadRequest } from '../fakes/llm.ts'
 
 export function itemOf(text: string, gold = truth(text).split('/')): SampleItem {
@@ -41,6 +42,7 @@ export function memoryStore(calls: Map<string, StoredCall> = new Map()): MemoryS
 }
 
 export interface Bench {
+  readonly clock: Clock
   readonly llm: FakeLlm
   /** One run of the contestant; the store, where it is given, remembers the runs before. */
   ask(splits: readonly Split[], options?: AskOptions): Promise<Awaited<ReturnType<typeof askLlm>> & { spent: number }>
@@ -62,6 +64,7 @@ export function bench(answer: (asked: ReadRequest) => string = honest): Bench {
   const clock = fakeClock()
   const llm = fakeLlm(answer, { clock })
   return {
+    clock,
     llm,
     async ask(splits, { store = memoryStore(), cap = 1_000, spent = 0, stop = never, limits, task, settings } = {}) {
       const budget = openBudget(cap, spent)

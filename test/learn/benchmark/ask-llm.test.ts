@@ -150,6 +150,15 @@ describe('what was answered', () => {
   })
 })
 
+test('a request refused before the first that was taken is remembered too', async () => {
+  const store = memoryStore()
+  const { llm, ask } = bench()
+  llm.mode = (call) => (call === 1 ? '400' : 'ok')
+  await ask([shopSplit(4)], { store, limits: { calls_concurrently: 1 } })
+  const again = await ask([shopSplit(4)], { store })
+  assert.deepEqual([llm.requests.length, said(again.performance.given)], [4, [['!rejected', 'Drinks', 'Toys', 'Food']]])
+})
+
 describe('the cap on money', () => {
   test('is never exceeded under concurrency, and what is missing is missing', async (t) => {
     const cases = fc.record({
@@ -204,6 +213,24 @@ describe('a provider', () => {
     const { performance, end } = await ask(both)
     assert.deepEqual([said(performance.given), end], [golds(both), undefined])
     assert.deepEqual([...new Set(performance.latencies_ms)], [100])
+  })
+
+  test('that says when to come back is left in peace until then, by every lane', async () => {
+    const { llm, ask, clock } = bench()
+    llm.retryAfter_ms = 45_000
+    const at: number[] = []
+    llm.mode = (call) => {
+      at.push(clock.elapsed())
+      return call === 1 ? '429' : 'ok'
+    }
+    await ask(both)
+    const [first, ...others] = at.toSorted((a, b) => a - b)
+    // Two others had set out beside the first; nobody else did before the time was up.
+    assert.equal(first, 100)
+    assert.ok(
+      others.slice(2).every((ms) => ms >= 45_100),
+      `${at}`,
+    )
   })
 
   test('that never answers is given up after a few tries, with its remedy', async () => {
