@@ -6,6 +6,7 @@ import { join, relative } from 'node:path'
 import { systemClock } from '../adapters/clock.ts'
 import { readRubric } from '../adapters/config/tasks.ts'
 import { openCallStore } from '../adapters/files/call-store.ts'
+import { progressView } from '../adapters/terminal/progress.ts'
 import { score } from '../core/benchmark/score.ts'
 import { SluiceError } from '../core/error.ts'
 import { costUsd } from '../core/llm/usage.ts'
@@ -15,15 +16,14 @@ import { benchmarkPage, money } from '../learn/benchmark/markdown.ts'
 import { accuracyPlot, latencyPlot } from '../learn/benchmark/plots.ts'
 import { readLlms } from './benchmark-llms.ts'
 import { timeFolder } from './benchmark-models.ts'
-import { progressOf } from './benchmark-progress.ts'
 import { readSplit, sha256 } from './benchmark-sample.ts'
 import { findTask, parse } from './command.ts'
+import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { Performance, Split, Table } from '../core/benchmark/score.ts'
 import type { Task } from '../core/task.ts'
 import type { LlmContestant } from '../learn/benchmark/ask-llm.ts'
 import type { Circumstances, SplitSource } from '../learn/benchmark/markdown.ts'
 import type { CallStore } from '../ports/call-store.ts'
-import type { Report } from './benchmark-progress.ts'
 import type { Options } from './command.ts'
 
 const HELP = `usage: sluice benchmark (--task NAME | --rubric FILE) --data FILE… [--out-of-distribution FILE…]
@@ -107,8 +107,8 @@ export async function run(args: string[]): Promise<number> {
   const others = values['out-of-distribution']
   if (others.length > 0) read.push(await readSplit('out-of-distribution', others, task, draw, seen))
   const { splits, sources } = { splits: read.map(({ split }) => split), sources: read.map(({ source }) => source) }
-  const report = progressOf(values.json)
-  const job = { ...llms, machineUsdPerHour, task, models, splits, sources, cap, out: values.out, report }
+  const view = progressView(values.json)
+  const job = { ...llms, machineUsdPerHour, task, models, splits, sources, cap, out: values.out, view }
   const { performances, warnings, spent } = await contest(job)
   const table = score(splits, task.labels.levels, performances)
   await write(values.out, values.json, table, {
@@ -139,12 +139,12 @@ interface Job {
   /** US dollars. */
   readonly cap: number
   readonly out: string
-  readonly report: Report
+  readonly view: ProgressView
 }
 
 /** One contestant after the other, so that none slows another down; local models first. */
 async function contest(job: Job) {
-  const { task, models, contestants, machineUsdPerHour, splits, sources, cap, out, report } = job
+  const { task, models, contestants, machineUsdPerHour, splits, sources, cap, out, view } = job
   const stop = new AbortController()
   const cut = new AbortController()
   const interrupted = () => (stop.signal.aborted ? cut : stop).abort()
@@ -154,11 +154,11 @@ async function contest(job: Job) {
     for (const { name } of contestants) stores.set(name, await openCallStore(join(out, 'answers', `${name}.jsonl`)))
     const spentBefore = contestants.reduce((sum, { name, price }) => sum + costUsd(stores.get(name)!.total(), price), 0)
     const budget = openBudget(cap, spentBefore)
-    quote(contestants, splits, cap, spentBefore, report)
+    quote(contestants, splits, cap, spentBefore, view)
     const performances: Performance[] = []
     const warnings: string[] = []
     for (const dir of models) {
-      const progress = (done: number, total: number) => report.step(dir, done, total, 'one at a time')
+      const progress = (done: number, total: number) => view.update(dir, done, total, 'one at a time')
       const deps = { clock: systemClock, stop: stop.signal, progress }
       const { performance, trainedOn } = await timeFolder(dir, task, splits, machineUsdPerHour, deps)
       performances.push(performance)
@@ -167,16 +167,16 @@ async function contest(job: Job) {
     }
     for (const contestant of contestants) {
       const { name } = contestant
-      const progress = (done: number, total: number) => report.step(name, done, total, `${money(budget.spent)} spent`)
+      const progress = (done: number, total: number) => view.update(name, done, total, `${money(budget.spent)} spent`)
       const shared = { budget, clock: systemClock, hash: sha256, random: Math.random, progress }
       const signals = { stop: stop.signal, signal: cut.signal }
       const { performance } = await askLlm(contestant, splits, { ...shared, ...signals, store: stores.get(name)! })
       performances.push(performance)
-      if (performance.failure !== undefined) report.line(`${name}: ${performance.failure}`)
+      if (performance.failure !== undefined) view.line(`${name}: ${performance.failure}`)
     }
     return { performances, warnings, spent: budget.spent }
   } finally {
-    report.done()
+    view.stop()
     process.off('SIGINT', interrupted)
     for (const store of stores.values()) await store.close()
   }
@@ -201,18 +201,18 @@ function quote(
   splits: readonly Split[],
   cap: number,
   spent: number,
-  report: Report,
+  view: ProgressView,
 ): void {
   let usd = 0
   for (const contestant of contestants) {
     const guess = estimate(contestant, splits, sha256)
     usd += guess.usd
-    report.line(`${contestant.name}: about ${money(guess.usd)} for ${guess.calls} calls, if none of it is known yet`)
+    view.line(`${contestant.name}: about ${money(guess.usd)} for ${guess.calls} calls, if none of it is known yet`)
   }
   if (contestants.length === 0) return
   const already = spent > 0 ? `, of which ${money(spent)} are spent` : ''
-  report.line(`together about ${money(usd)}; the budget is ${money(cap)}${already}`)
-  if (usd > cap) report.line('that is more than the budget: items will be missing; lower --sample or raise --budget')
+  view.line(`together about ${money(usd)}; the budget is ${money(cap)}${already}`)
+  if (usd > cap) view.line('that is more than the budget: items will be missing; lower --sample or raise --budget')
 }
 
 async function write(out: string, json: boolean, table: Table, about: Circumstances): Promise<void> {
