@@ -57,7 +57,7 @@ export async function fit(input: FitInput, tools: FitTools): Promise<Weights> {
   const levelWeights = tree.nodes.map((_, level) => levelDecay ** (tree.levels - 1 - level))
   const head = headStep({ width: columns.network, classes: tree.nodes, levelWeights, labelSmoothing, adamw })
   const step = await tools.runtime.compile(tools.runtime.serialise(head), { threads })
-  const shards = startShards({
+  const shards = await startShards({
     buckets: features.buckets,
     width: columns.width,
     threads,
@@ -112,7 +112,7 @@ async function loop(
       tools.signal.throwIfAborted()
       const rows = shards.batches[at % 2]!.rows
       const rate = settings.learningRate * schedule(++step / steps, settings.warmup)
-      await shards.forward(at % 2)
+      shards.forward(at % 2)
       activate(sums, width, hidden, mask, rows, settings.sumDropout, next)
       const gold = Int32Array.from(order.subarray(at * batchRows, at * batchRows + rows), (row) => input.gold[row]!)
       const running = compiled.run({
@@ -126,9 +126,9 @@ async function loop(
       state = carry(outputs)
       losses += finite(Number(outputs['loss']!.data[0]) + missed, epoch, step)
       spreadBack(outputs['dh']!.data as Float32Array, mask, network, gradient, width)
-      const update = shards.backward(at % 2, rate, step)
+      const updated = shards.backward(at % 2, rate, step)
       if (at + 1 < perEpoch) fillNext(at + 1)
-      await update
+      updated()
       if (step % STEPS_PER_REPORT === 0) tools.onStep(step, steps, losses / (at + 1))
     }
     if (!tools.after(epoch, weights(), losses / perEpoch)) return weights()
