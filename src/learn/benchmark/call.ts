@@ -50,6 +50,8 @@ export interface Caller {
 
 /** A first few requests refused, and none taken yet: that is no poisonous text but a wrong model or address. */
 const REFUSED_FIRST_MAX = 3
+const REFUSES_ALL =
+  'every request so far was refused or had a reply that cannot be read (response_format json_schema is needed)'
 /** Tokens of a provider's own framing of a request, more than any is known to add. */
 const FRAMING_TOKENS = 512
 /** A call that fails this many times `tries_max`, while others are answered, is at fault itself. */
@@ -80,8 +82,7 @@ export function caller(deps: CallDeps): Caller {
     taken ||= call.heard.kind === 'reply'
     if (!taken) {
       refusedFirst.push({ key, call })
-      if (refusedFirst.length >= REFUSED_FIRST_MAX)
-        finish(new SluiceError('SL401', 'every request so far was refused or had a reply that cannot be read'))
+      if (refusedFirst.length >= REFUSED_FIRST_MAX) finish(new SluiceError('SL401', REFUSES_ALL))
       return call
     }
     for (const first of refusedFirst.splice(0)) await store.put(first.key, first.call)
