@@ -71,8 +71,8 @@ interface Passing {
 function countPassing(probabilities: ArrayLike<number>, hits: ArrayLike<number>, grid: readonly number[]): Passing[] {
   const seen = grid.map(() => ({ passed: 0, errors: 0 }))
   for (let row = 0; row < probabilities.length; row++) {
-    const first = grid.findIndex((threshold) => probabilities[row]! >= threshold)
-    if (first < 0) continue
+    const first = firstAtMost(grid, probabilities[row]!)
+    if (first === grid.length) continue
     seen[first]!.passed += 1
     seen[first]!.errors += 1 - hits[row]!
   }
@@ -81,6 +81,18 @@ function countPassing(probabilities: ArrayLike<number>, hits: ArrayLike<number>,
     seen[at]!.errors += seen[at - 1]!.errors
   }
   return seen
+}
+
+/** The first place of a falling grid that is at most the value; its length where none is, and for NaN. */
+function firstAtMost(grid: readonly number[], value: number): number {
+  let low = 0
+  let high = grid.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (grid[middle]! <= value) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 /** Shares of fewer rows than this say little about how many more are needed. */

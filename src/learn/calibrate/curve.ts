@@ -10,6 +10,8 @@ const TOP = 64
 const LEFT = 52
 const COUNTS = 58
 const BINS = 10
+/** A point of fewer rows says nothing; its bin is counted all the same. */
+const CURVE_ROWS_MIN = 5
 const INK = '#767b83'
 const BEFORE = '#d0742a'
 const AFTER = '#3b82f6'
@@ -59,7 +61,15 @@ function panel(
   ]
   curves.forEach(({ scored, colour }, at) => {
     const bins = reliabilityBins(scored.probabilities[level]!, scored.hits[level]!, BINS)
-    lines.push(...curve(bins, colour, x, y), ...counts(bins, colour, x, TOP + SIDE + 34 + at * 14))
+    lines.push(
+      ...curve(
+        bins.filter(({ rows }) => rows >= CURVE_ROWS_MIN),
+        colour,
+        x,
+        y,
+      ),
+      ...counts(bins, colour, x, TOP + SIDE + 34 + at * 14),
+    )
   })
   return lines
 }
@@ -70,6 +80,7 @@ function curve(
   x: (share: number) => number,
   y: (share: number) => number,
 ): string[] {
+  if (bins.length === 0) return []
   const upper = bins.map(({ probability, interval }) => `${x(probability)} ${y(interval[1])}`)
   const lower = bins.map(({ probability, interval }) => `${x(probability)} ${y(interval[0])}`).reverse()
   const line = bins.map(({ probability, hits }) => `${x(probability)} ${y(hits)}`)
