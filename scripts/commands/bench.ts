@@ -1,10 +1,13 @@
-// `npm run bench [NAME…] [ARGUMENTS…]`: the programs of bench/, by default all in order of name, on servers set up for
-// measuring. What follows the names is handed to each of them.
+// `npm run bench [NAME…] [ARGUMENTS…]`: the programs of bench/, by default all in order of name, those that need servers
+// last, on servers set up for measuring. What follows the names is handed to each of them.
 import { globSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { root } from '../paths.ts'
-import { SetupError } from '../process.ts'
-import { withStack } from './with-stack.ts'
+import { foreground, SetupError } from '../process.ts'
+import { withoutStack, withStack } from './with-stack.ts'
+
+/** Those that measure through servers; the others are not disturbed by any. */
+const WITH_SERVERS: readonly string[] = ['classify', 'latency']
 
 export async function bench(args: readonly string[]): Promise<number> {
   const all = globSync('bench/*.ts', { cwd: root })
@@ -17,8 +20,11 @@ export async function bench(args: readonly string[]): Promise<number> {
     throw new SetupError(`no benchmark ${args[0] ?? ''}; there are: ${all.join(', ') || 'none'}`)
   }
   const rest = args.slice(named.length)
-  return withStack(
-    names.map((name) => [join(root, 'bench', `${name}.ts`), ...rest]),
-    { throughput: true },
-  )
+  const program = (name: string) => [join(root, 'bench', `${name}.ts`), ...rest]
+  for (const name of names.filter((name) => !WITH_SERVERS.includes(name))) {
+    const code = await foreground(program(name), root, withoutStack())
+    if (code !== 0) return code
+  }
+  const served = names.filter((name) => WITH_SERVERS.includes(name))
+  return served.length === 0 ? 0 : withStack(served.map(program), { throughput: true })
 }
