@@ -63,7 +63,7 @@ const clear = await accuracy(gold, () => true)
 say(`accuracy without noise put in: ${shown(clear)}`)
 say('')
 say(
-  `| noise put in | found: precision | recall | new label right | changed | dropped | estimated | ${levels.map((l) => `${l} noisy → cleaned (gain)`).join(' | ')} |`,
+  `| noise put in | found: precision | recall | new label right | replaced | dropped | estimated | ${levels.map((l) => `${l} noisy → cleaned (gain), changed rows left out`).join(' | ')} |`,
 )
 say(`|---|${'---|'.repeat(6 + levels.length)}`)
 const results: unknown[] = []
@@ -88,6 +88,7 @@ async function measure(kind: NoiseKind, rate: number) {
   const right = count(gold, (path, row) => cleaned[row] !== given[row] && cleaned[row] === path)
   const before = await accuracy(given, () => true)
   const after_ = await accuracy(cleaned, (row) => cleaned[row]! >= 0)
+  const without = await accuracy(given, (row) => cleaned[row] === given[row])
   const result = {
     kind,
     rate,
@@ -99,10 +100,11 @@ async function measure(kind: NoiseKind, rate: number) {
     estimatedNoise,
     noisy: before,
     cleaned: after_,
+    changedLeftOut: without,
   }
   const gains = before.map(
     (share, level) =>
-      `${percent(share)} → ${percent(after_[level]!)} (${after_[level]! >= share ? '+' : ''}${percent(after_[level]! - share)})`,
+      `${percent(share)} → ${percent(after_[level]!)} (${after_[level]! >= share ? '+' : ''}${percent(after_[level]! - share)}), ${percent(without[level]!)}`,
   )
   say(
     `| ${percent(rate)} % ${kind} | ${percent(result.precision)} | ${percent(result.recall)} | ${percent(result.newLabelRight)} | ${replaced} | ${result.dropped} | ${percent(estimatedNoise.at(-1)!)} | ${gains.join(' | ')} |`,

@@ -43,8 +43,7 @@ export type Decision =
     }
   | {
       readonly action: 'drop'
-      /** The label is wrong at this level, and of what lies below the right name the model is not sure. */
-      readonly reason: 'sure of another branch only'
+      readonly reason: 'wrong, right one unsure'
       readonly level: number
       readonly sureness: number
     }
@@ -80,10 +79,11 @@ function judge(
     corrected(levels[row * tree.levels + level]!, noise[level]!, tree.nodes[level]!)
   const level = tree.nodeOf.findIndex((nodeOf) => nodeOf[best] !== nodeOf[evidence.given[row]!])
   const sureness = between(of(evidence.bestLevels, level), of(evidence.givenLevels, level))
-  const likely = (at: number) => of(evidence.bestLevels, at) >= atLevel(settings.replaceMin, at)
-  if (sureness < atLevel(settings.wrongMin, level) || !likely(level)) return keep('unsure')
-  for (let below = level + 1; below < tree.levels; below++)
-    if (!likely(below)) return { action: 'drop', reason: 'sure of another branch only', level, sureness }
+  const likely = of(evidence.bestLevels, level) >= settings.likelyMin
+  if (sureness < atLevel(settings.wrongMin, level) || !likely) return keep('unsure')
+  for (let below = level; below < tree.levels; below++)
+    if (of(evidence.bestLevels, below) < atLevel(settings.replaceMin, below))
+      return { action: 'drop', reason: 'wrong, right one unsure', level, sureness }
   return { action: 'replace', reason: 'sure of another path', level, to: best, sureness }
 }
 

@@ -3,13 +3,15 @@
 export interface CleaningSettings {
   /**
    * Per level, l1 first; the last one holds for deeper levels. A label is judged wrong at the first level where the best
-   * path differs, if of the two names there the model is at least this sure that the best path's is right.
-   * Probabilities are corrected for the estimated noise (see `corrected`).
+   * path differs, if of the two names there the model is at least this sure that the best path's is right
+   * (probabilities corrected for the estimated noise, see `corrected`) …
    */
   readonly wrongMin: readonly number[]
+  /** … and if that name is at least this probable by itself, corrected as well. */
+  readonly likelyMin: number
   /**
-   * Per level: the least corrected probability of the best path's name. Where it fails at the level that differs, the
-   * label stays; where it fails below, the right label is not known and the row is dropped.
+   * Per level: a label judged wrong is replaced if at that level and at every deeper one the corrected probability of
+   * the best path's name is at least this; else the right label is not known and the row is dropped.
    */
   readonly replaceMin: readonly number[]
   /** Rows of a label that fewer rows than this carry are kept: the model has hardly seen the label. */
@@ -22,12 +24,13 @@ export interface CleaningSettings {
 }
 
 /**
- * Chosen with noise of a known kind in training parts of catalog and mercadona-es. One number for all levels: a path's
- * probability falls from level to level, so the same number is stricter the deeper a label differs.
+ * Chosen with noise of a known kind in training parts of catalog and mercadona-es. There a label that differs at l1
+ * needs at least the odds that one at the leaf does, so `wrongMin` is one number; replacing is stricter the deeper.
  */
 export const CLEANING: CleaningSettings = {
   wrongMin: [0.96],
-  replaceMin: [0.5],
+  likelyMin: 0.5,
+  replaceMin: [0.8, 0.85, 0.9],
   classRowsMin: 5,
   sourceShareMax: 0.4,
   classShareMax: 0.5,

@@ -32,6 +32,7 @@ interface Row {
 
 const SETTINGS: CleaningSettings = {
   wrongMin: [0.9, 0.95],
+  likelyMin: 0.5,
   replaceMin: [0.5, 0.6],
   classRowsMin: 3,
   sourceShareMax: 0.5,
@@ -142,9 +143,10 @@ const anyRows = fc
     { maxLength: 60 },
   )
   .map((rows) => rows.map((row, at): Row => ({ ...row, key: `f:${at}` })))
-const eager: CleaningSettings = { ...SETTINGS, wrongMin: [0.5], replaceMin: [0.2], classRowsMin: 1 }
+const eager: CleaningSettings = { ...SETTINGS, wrongMin: [0.5], likelyMin: 0.2, replaceMin: [0.2], classRowsMin: 1 }
 const anySettings = fc.record({
   wrongMin: fc.constant([0.5]),
+  likelyMin: fc.constant(0.2),
   replaceMin: fc.constant([0.2]),
   classRowsMin: fc.nat(3),
   sourceShareMax: probability,

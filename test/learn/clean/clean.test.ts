@@ -169,7 +169,7 @@ describe('cleaning of labels', () => {
   })
 
   it('a dropped row has no label', () => {
-    assert.equal(after({ action: 'drop', reason: 'sure of another branch only', level: 0, sureness: 1 }, 3), -1)
+    assert.equal(after({ action: 'drop', reason: 'wrong, right one unsure', level: 0, sureness: 1 }, 3), -1)
   })
 })
 
