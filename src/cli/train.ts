@@ -136,7 +136,8 @@ export async function run(args: string[]): Promise<number> {
     const options = Object.fromEntries(
       Object.keys(own ?? {}).map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined]),
     )
-    const command = commandLine({ kind: named, task: values.task, data, out, seed: values.seed, ...options })
+    const config = found && values.config !== 'sluice.yaml' ? values.config : undefined
+    const command = commandLine({ kind: named, config, task: values.task, data, out, seed: values.seed, ...options })
     const job = { rows, files, task: found?.task, options, seed, signal: abort.signal, view, command }
     const trained = await train(job)
     abort.signal.throwIfAborted()

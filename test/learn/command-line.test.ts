@@ -3,16 +3,19 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { shopRows } from '../support/lexical.ts'
+import type { Manifest } from '../../src/ports/manifest.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
+const TOPICS = fileURLToPath(new URL('../../topics', import.meta.url))
+const SCHEMAS = fileURLToPath(new URL('../../schemas', import.meta.url))
 const ROOT_CONFIG = fileURLToPath(new URL('../../sluice.yaml', import.meta.url))
 
 let dir: string
@@ -72,6 +75,39 @@ describe('sluice train and evaluate', () => {
     assert.equal(again.code, 0, again.stderr)
     assert.deepEqual(await digests(), before)
   })
+
+  it(
+    'train for a task: its rows, its label set, its segments, a candidate in its folder',
+    { timeout: 60_000 },
+    async () => {
+      const task = join(dir, 'models/desk')
+      await mkdir(join(task, 'data'), { recursive: true })
+      const config = join(dir, 'sluice.yaml')
+      await writeFile(config, `topics: {dir: ${TOPICS}, schemas_dir: ${SCHEMAS}}\ntasks: {enabled: [desk]}\n`)
+      await writeFile(
+        join(task, 'task.yaml'),
+        'topic: products\nentity: "{id}"\nsegments: {subject: "{title}"}\ninstruction: sort\n',
+      )
+      const paths = [...new Set(shopRows(300).map(({ label }) => label.join(' > ')))].map((path) => path.split(' > '))
+      await writeFile(join(task, 'labels.json'), JSON.stringify({ paths: [...paths, ['toys', 'kites']] }))
+      const rows = shopRows(300).map(({ title, label }) => ({ subject: title, label }))
+      await writeFile(join(task, 'data/rows.jsonl'), jsonl(rows))
+      const { code, stderr } = await sluice('train', '--task', 'desk', '--config', config)
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /1 labels of the task have no row/)
+      const manifest = JSON.parse(await readFile(join(task, 'candidate/manifest.json'), 'utf8')) as Manifest
+      assert.deepEqual([manifest.segments, manifest.labels.paths], [['subject'], 5])
+      const evaluated = await sluice(
+        'evaluate',
+        '--model',
+        join(task, 'candidate'),
+        '--data',
+        join(task, 'data/rows.jsonl'),
+        '--json',
+      )
+      assert.ok((JSON.parse(evaluated.stdout) as { accuracy: { l2: number } }).accuracy.l2 > 0.95, evaluated.stdout)
+    },
+  )
 
   it('stop at Ctrl-C, say that nothing was written, and leave nothing', { timeout: 60_000 }, async () => {
     const names = await readdir(dir)
