@@ -4,7 +4,6 @@ import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { curveSvg } from '../learn/curve.ts'
 import { encoderCard } from '../learn/encoder/card.ts'
-import { LINEAR, MLP } from '../learn/encoder/settings.ts'
 import { trainEncoder } from '../learn/encoder/train.ts'
 import { taxonomyExamples } from '../learn/examples.ts'
 import { percent } from '../learn/lexical/card.ts'
@@ -28,20 +27,10 @@ export async function train(job: TrainJob): Promise<Trained> {
     if (kind === 'epoch' && accuracy !== undefined && phase.includes('hidden'))
       curve.push({ at, loss, accuracy: [accuracy] })
   }
-  const trained = await trainEncoder(
-    data,
-    vectors,
-    settings.dims,
-    job.seed,
-    { mlp: MLP, linear: LINEAR },
-    {
-      runtime,
-      signal: job.signal,
-      report,
-    },
-  )
-  const { mlp, linear, limit } = trained
-  const { thresholds } = mlp.judgement
+  const trained = await trainEncoder(data, vectors, settings.dims, job.seed, { runtime, signal: job.signal, report })
+  const { mlp, linear, better, limit } = trained
+  const { judgement, temperatures, epochs, trainingAccuracy } = trained[better]
+  const { thresholds } = judgement
   const folder = {
     manifest: {
       format: 1 as const,
@@ -50,8 +39,9 @@ export async function train(job: TrainJob): Promise<Trained> {
       normaliser: NORMALISER_VERSION,
       features: { version: 1 },
       encoder: settings,
-      temperatures: mlp.temperatures,
+      temperatures,
       thresholds,
+      certificate: judgement.certificate && { ...judgement.certificate, data: job.files },
       data: job.files,
     },
     model: trained.model,
@@ -60,12 +50,13 @@ export async function train(job: TrainJob): Promise<Trained> {
   }
   const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
   const calibration = {
-    temperatures: mlp.temperatures,
+    temperatures,
     thresholds,
-    epochs: mlp.epochs,
-    validation: mlp.judgement,
-    linear: linear.judgement,
-    trainingAccuracy: mlp.trainingAccuracy,
+    head: better,
+    epochs,
+    validation: judgement,
+    heads: { mlp: mlp.judgement, linear: linear.judgement },
+    trainingAccuracy,
     limit,
     titlesPerSecond: Math.round(perSecond),
   }

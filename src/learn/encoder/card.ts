@@ -14,20 +14,23 @@ interface CardJob {
 
 export function encoderCard(
   data: Examples,
-  { mlp, linear, limit, model }: TrainedEncoder,
+  { mlp, linear, better, limit, model }: TrainedEncoder,
   encoder: EncoderSettings,
   perSecond: number,
   job: CardJob,
 ): string {
+  const head = better === 'mlp' ? mlp : linear
+  const layers =
+    better === 'mlp' ? 'Linear, ReLU, Dropout 0.2, Linear' : 'one Linear, which did better than a hidden layer'
   return `# Model card
-Kind \`encoder\`: ${describe(encoder)}; a head per level (Linear, ReLU, Dropout 0.2, Linear) folded into one softmax over existing
+Kind \`encoder\`: ${describe(encoder)}; a head per level (${layers}) folded into one softmax over existing
 paths. The head is ${(model.length / 1e6).toFixed(1)} MB; encoder.onnx and tokenizer.json lie beside it, so the folder needs nothing else.
 Reads: ${data.segments.join(', ')}, normalised, as one text.
 
 ${dataSection(data, job)}
 ## Figures
-Trained first without a validation part: ${mlp.judgement.rows} rows, chosen by a hash of the title so that equal titles never stand on
-both sides. That fit chose the number of epochs (${mlp.epochs}), the temperatures and the thresholds (${mlp.judgement.thresholds.join(', ')}), and gave
+Trained first without a validation part: ${head.judgement.rows} rows, chosen by a hash of the title so that equal titles never stand on
+both sides. That fit chose the number of epochs (${head.epochs}), the temperatures and the thresholds (${head.judgement.thresholds.join(', ')}), and gave
 these figures; this model is a second fit, with the same settings, on all rows.
 
 | head | accuracy | top 3 | top 5 | answered at the thresholds | right of those | ECE |
@@ -35,7 +38,7 @@ these figures; this model is a second fit, with the same settings, on all rows.
 ${figuresRow('hidden layer', mlp.judgement)}
 ${figuresRow('linear', linear.judgement)}
 
-On the rows it was trained on the hidden layer is right for ${percent(mlp.trainingAccuracy)}. The limit is ${limit}.
+On the rows it was trained on it is right for ${percent(head.trainingAccuracy)}. The limit is ${limit}.
 Speed when it was trained, all cores: ${Math.round(perSecond)} titles a second. All figures are printed by
 
     ${job.command}

@@ -4,6 +4,7 @@ import { SluiceError } from '../../core/error.ts'
 import { normal, random, shuffle } from '../../core/random.ts'
 import { adamwFeeds, carry } from '../adamw.ts'
 import { headStep, logitsGraph, shapesOf } from './head.ts'
+import { epochsFor } from './settings.ts'
 import type { LevelLogits } from '../../core/calibration.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Random } from '../../core/random.ts'
@@ -50,8 +51,13 @@ export async function fitHead(
     const order = Int32Array.from(rows, (_, index) => index)
     const perEpoch = Math.ceil(order.length / batchRows)
     // The rate falls over the epochs of the settings, so that a shorter second fit is the first one, cut short.
-    const steps = perEpoch * settings.epochs
-    const weightsOf = () => Object.fromEntries(Object.keys(shapes).map((name) => [name, state[name]!]))
+    const steps = perEpoch * epochsFor(order.length, settings)
+    const { mean, gain } = scaling(data)
+    const fixed = { mean: vector(mean), gain: vector(gain) }
+    const weightsOf = () => ({
+      ...fixed,
+      ...Object.fromEntries(Object.keys(shapes).map((name) => [name, state[name]!])),
+    })
     let at = 0
     for (let epoch = 1; epoch <= epochs; epoch++) {
       shuffle(order, next)
@@ -60,7 +66,10 @@ export async function fitHead(
         tools.signal.throwIfAborted()
         const part = order.subarray(from, from + batchRows)
         const x = new Float32Array(part.length * dims)
-        part.forEach((index, row) => x.set(vectorOf(data, rows[index]!), row * dims))
+        part.forEach((index, row) => {
+          const own = vectorOf(data, rows[index]!)
+          for (let k = 0; k < dims; k++) x[row * dims + k] = (own[k]! - mean[k]!) * gain[k]!
+        })
         const rate = settings.learningRate * (1 - at / steps)
         const outputs = await step.run({
           x: { dtype: 'float32', dims: [part.length, dims], data: x },
@@ -81,6 +90,27 @@ export async function fitHead(
   } finally {
     await step.close()
   }
+}
+
+/** Mean of each number over the rows, and one over its deviation: encoders differ, heads want them alike. */
+export function scaling(data: VectorRows): { readonly mean: Float32Array; readonly gain: Float32Array } {
+  const { dims, rows } = data
+  const sums = new Float64Array(dims)
+  const squares = new Float64Array(dims)
+  for (const row of rows) {
+    const own = vectorOf(data, row)
+    for (let k = 0; k < dims; k++) {
+      sums[k]! += own[k]!
+      squares[k]! += own[k]! ** 2
+    }
+  }
+  const mean = Float32Array.from(sums, (sum) => sum / rows.length)
+  const gain = Float32Array.from(squares, (sum, k) => 1 / Math.sqrt(Math.max(sum / rows.length - mean[k]! ** 2, 1e-8)))
+  return { mean, gain }
+}
+
+function vector(data: Float32Array): Tensor {
+  return { dtype: 'float32', dims: [data.length], data }
 }
 
 const BATCH_ROWS = 512

@@ -7,7 +7,10 @@ import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphSpec, Tensor } from '../../ports/graph.ts'
 import type { HeadSettings } from './settings.ts'
 
-/** By name: `w0` [dims × hidden], `b0`, `v0` [hidden × classes], `c0` of level 0, …; a linear head has v and c alone. */
+/**
+ * By name: `w0` [dims × hidden], `b0`, `v0` [hidden × classes], `c0` of level 0, …; a linear head has v and c alone.
+ * `mean` and `gain` [dims] are not learned: vectors are centred and scaled by them first.
+ */
 export type HeadWeights = Readonly<Record<string, Tensor>>
 
 export function shapesOf(dims: number, classes: readonly number[], hidden: number): Record<string, readonly number[]> {
@@ -22,21 +25,17 @@ export function shapesOf(dims: number, classes: readonly number[], hidden: numbe
   )
 }
 
-/** Vectors of length one have small numbers: scaled so that their mean square is one. */
-const scaleOf = (dims: number) => Math.sqrt(dims)
-
 /**
- * Inputs: x [B, dims], y0… [B] int32, keep0… [B, hidden] (0, or 1 / (1 − dropout)), lr and corrections, weights with
+ * Inputs: x [B, dims], centred and scaled, y0… [B] int32, keep0… [B, hidden] (0, or 1 / (1 − dropout)), lr and corrections, weights with
  * moments. Outputs: the updated ones, loss [1] (mean over the batch, sum over levels).
  */
 export function headStep(dims: number, classes: readonly number[], settings: HeadSettings): GraphSpec {
   const { hidden, labelSmoothing, adamw } = settings
   const graph = new GraphBuilder('head-step')
-  const given = graph.input('x', ['B', dims])
-  const x = graph.op('Mul', [given, graph.scalar(scaleOf(dims))])
+  const x = graph.input('x', ['B', dims])
   const transposed = (value: string) => graph.op('Transpose', [value], { perm: [1, 0] })
   const sumRows = (value: string) => graph.op('ReduceSum', [value, graph.ints(0)], { keepdims: 0 })
-  const rows = graph.op('Cast', [graph.op('Gather', [graph.op('Shape', [given]), graph.ints(0)])], { to: 1 })
+  const rows = graph.op('Cast', [graph.op('Gather', [graph.op('Shape', [x]), graph.ints(0)])], { to: 1 })
   const share = graph.op('Div', [graph.scalar(1), rows])
   adamwInputs(graph)
   const shapes = shapesOf(dims, classes, hidden)
@@ -70,9 +69,9 @@ export function headStep(dims: number, classes: readonly number[], settings: Hea
 }
 
 /** Adds logits per level of vectors `x` [B, dims] to a graph; the names of the logits, l1 first. */
-export function logits(graph: GraphBuilder, x: string, dims: number, weights: HeadWeights, levels: number): string[] {
+export function logits(graph: GraphBuilder, x: string, weights: HeadWeights, levels: number): string[] {
   const constant = (name: string) => graph.tensor(name, weights[name]!)
-  const scaled = graph.op('Mul', [x, graph.scalar(scaleOf(dims))])
+  const scaled = graph.op('Mul', [graph.op('Sub', [x, constant('mean')]), constant('gain')])
   return Array.from({ length: levels }, (_, level) => {
     const linear = (from: string, w: string, b: string) =>
       graph.op('Add', [graph.op('MatMul', [from, constant(`${w}${level}`)]), constant(`${b}${level}`)])
@@ -85,7 +84,7 @@ export function logits(graph: GraphBuilder, x: string, dims: number, weights: He
 export function logitsGraph(dims: number, tree: Tree, weights: HeadWeights): GraphSpec {
   const graph = new GraphBuilder('head-logits')
   const x = graph.input('vectors', ['B', dims])
-  logits(graph, x, dims, weights, tree.levels).forEach((name, level) =>
+  logits(graph, x, weights, tree.levels).forEach((name, level) =>
     graph.output(`logits${level}`, name, ['B', tree.nodes[level]!]),
   )
   return graph.spec()
@@ -116,7 +115,7 @@ export function servingHead(
 ): GraphSpec {
   const graph = new GraphBuilder('head')
   const x = graph.input('vectors', ['B', dims])
-  const scores = pathScores(graph, logits(graph, x, dims, weights, tree.levels), tree, temperatures)
+  const scores = pathScores(graph, logits(graph, x, weights, tree.levels), tree, temperatures)
   graph.output('probabilities', graph.op('Softmax', [scores], { axis: 1 }), ['B', tree.paths])
   return graph.spec()
 }

@@ -9,8 +9,10 @@ export interface HeadSettings {
   readonly labelSmoothing: number
   readonly learningRate: number
   readonly adamw: AdamW
-  /** Passes over the rows at most; the rate falls linearly to nothing over them. */
-  readonly epochs: number
+  /** Enough passes to see this many rows, within bounds; the rate falls linearly to nothing over them. */
+  readonly rowsSeen: number
+  readonly epochsMin: number
+  readonly epochsMax: number
   /** Passes without a better validation accuracy after which training ends. */
   readonly patience: number
   readonly threads: number
@@ -26,11 +28,17 @@ export const MLP: HeadSettings = {
   labelSmoothing: 0.05,
   learningRate: 1e-3,
   adamw: ADAMW,
-  epochs: 20,
-  patience: 4,
+  rowsSeen: 600_000,
+  epochsMin: 10,
+  epochsMax: 40,
+  patience: 6,
   threads: 2,
   validationShare: 0.1,
   precision: 0.97,
 }
 
 export const LINEAR: HeadSettings = { ...MLP, hidden: 0, dropout: 0, learningRate: 5e-3 }
+
+export function epochsFor(rows: number, { rowsSeen, epochsMin, epochsMax }: HeadSettings): number {
+  return Math.max(epochsMin, Math.min(epochsMax, Math.round(rowsSeen / Math.max(rows, 1))))
+}

@@ -8,6 +8,7 @@ import { hash32 } from '../../core/random.ts'
 import { judge } from '../judge.ts'
 import { fitHead, headLogits } from './fit.ts'
 import { servingHead } from './head.ts'
+import { LINEAR, MLP, epochsFor } from './settings.ts'
 import type { LevelLogits } from '../../core/calibration.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphRuntime } from '../../ports/graph.ts'
@@ -67,7 +68,7 @@ export function sidesOf(data: Examples, vectors: Float32Array, dims: number, sha
 }
 
 /** Ends early where validation no longer improves, and keeps the best. */
-export async function validatedHead(
+async function validatedHead(
   { kept, held }: Sides,
   tree: Tree,
   seed: number,
@@ -77,26 +78,27 @@ export async function validatedHead(
 ): Promise<ValidatedHead> {
   const { runtime, signal, report } = tools
   const even = tree.nodes.map(() => 1)
+  const epochs = epochsFor(kept.rows.length, settings)
   let best: { weights: HeadWeights; epochs: number; logits: LevelLogits; accuracy: number } | undefined
-  await fitHead(kept, tree, settings.epochs, seed, settings, {
+  await fitHead(kept, tree, epochs, seed, settings, {
     runtime,
     signal,
     onStep: (at, of, loss) => report({ phase, kind: 'step', at, of, loss }),
     async after(epoch, weights, loss) {
       const logits = await headLogits(runtime, held, tree, weights, settings.threads)
       const accuracy = accuracyOf(joint(logits, tree, even), held.gold, tree)
-      report({ phase, kind: 'epoch', at: epoch, of: settings.epochs, loss, accuracy })
+      report({ phase, kind: 'epoch', at: epoch, of: epochs, loss, accuracy })
       if (best === undefined || accuracy > best.accuracy) best = { weights, epochs: epoch, logits, accuracy }
       return epoch - best.epochs < settings.patience
     },
   })
-  const { weights, epochs, logits } = best!
+  const { weights, logits } = best!
   const temperatures = fitTemperatures(logits, tree)
   const probabilities = joint(logits, tree, temperatures)
   const seen = await headLogits(runtime, kept, tree, weights, settings.threads)
   return {
     weights,
-    epochs,
+    epochs: best!.epochs,
     temperatures,
     probabilities,
     judgement: judge(probabilities, held.gold, tree, settings.precision),
@@ -104,17 +106,33 @@ export async function validatedHead(
   }
 }
 
-/** The same fit on all rows, for as many epochs as the validated one was best at. */
+/** Both heads, validated; `better` is the one to serve: a hidden layer needs rows enough to learn from. */
+export interface Heads {
+  readonly mlp: ValidatedHead
+  readonly linear: ValidatedHead
+  readonly better: 'mlp' | 'linear'
+}
+
+const HEADS = { mlp: MLP, linear: LINEAR }
+
+export async function validatedHeads(sides: Sides, tree: Tree, seed: number, tools: EncoderTools): Promise<Heads> {
+  const linear = await validatedHead(sides, tree, seed, LINEAR, 'linear head', tools)
+  const mlp = await validatedHead(sides, tree, seed, MLP, 'head with a hidden layer', tools)
+  const whole = (head: ValidatedHead) => head.judgement.accuracy.at(-1)!
+  return { mlp, linear, better: whole(linear) > whole(mlp) ? 'linear' : 'mlp' }
+}
+
+/** The better head fitted again on all rows, for as many epochs as the validated one was best at. */
 export function finalHead(
   { all }: Sides,
   tree: Tree,
   seed: number,
-  settings: HeadSettings,
-  epochs: number,
+  heads: Heads,
   { runtime, signal, report }: EncoderTools,
 ): Promise<HeadWeights> {
   const phase = 'head, all rows'
-  return fitHead(all, tree, epochs, seed, settings, {
+  const { epochs } = heads[heads.better]
+  return fitHead(all, tree, epochs, seed, HEADS[heads.better], {
     runtime,
     signal,
     onStep: (at, of, loss) => report({ phase, kind: 'step', at, of, loss }),
@@ -125,11 +143,9 @@ export function finalHead(
   })
 }
 
-export interface TrainedEncoder {
+export interface TrainedEncoder extends Heads {
   /** The ONNX file: vectors → probabilities. */
   readonly model: Uint8Array
-  readonly mlp: ValidatedHead
-  readonly linear: ValidatedHead
   /** What a person should do about it. */
   readonly limit: string
 }
@@ -140,30 +156,33 @@ export async function trainEncoder(
   vectors: Float32Array,
   dims: number,
   seed: number,
-  settings: { readonly mlp: HeadSettings; readonly linear: HeadSettings },
   tools: EncoderTools,
 ): Promise<TrainedEncoder> {
   const tree = treeOf(data.labels)
-  const sides = sidesOf(data, vectors, dims, settings.mlp.validationShare)
-  const linear = await validatedHead(sides, tree, seed, settings.linear, 'linear head', tools)
-  const mlp = await validatedHead(sides, tree, seed, settings.mlp, 'head with a hidden layer', tools)
-  const weights = await finalHead(sides, tree, seed, settings.mlp, mlp.epochs, tools)
-  const model = tools.runtime.serialise(servingHead(dims, tree, weights, mlp.temperatures))
-  return { model, mlp, linear, limit: limitOf(mlp, linear) }
+  const sides = sidesOf(data, vectors, dims, MLP.validationShare)
+  const heads = await validatedHeads(sides, tree, seed, tools)
+  const weights = await finalHead(sides, tree, seed, heads, tools)
+  const { temperatures } = heads[heads.better]
+  const model = tools.runtime.serialise(servingHead(dims, tree, weights, temperatures))
+  return { ...heads, model, limit: limitOf(heads) }
 }
 
 /** What keeps the accuracy down, told from the heads, their fit to what they saw and the top 5. */
-export function limitOf(mlp: ValidatedHead, linear: ValidatedHead): string {
-  const own = mlp.judgement.accuracy.at(-1)!
-  const gain = own - linear.judgement.accuracy.at(-1)!
-  if (mlp.judgement.top5 < 0.9)
+function limitOf(heads: Heads): string {
+  const own = heads[heads.better]
+  const accuracy = own.judgement.accuracy.at(-1)!
+  if (own.judgement.top5 < TOP5_POOR)
     return 'the encoder: the gold path is often not even among the five most probable, so its vectors do not tell it'
-  if (mlp.trainingAccuracy - own > 0.1)
+  if (own.trainingAccuracy - accuracy > GAP_WIDE)
     return 'the rows: the head fits those it saw far better than others; more rows will help before a larger head does'
-  if (gain > 0.01)
+  if (accuracy - heads.linear.judgement.accuracy.at(-1)! > GAIN_MUCH)
     return 'the head: a hidden layer helps, so the vectors hold more than a plane can cut out; a wider one may help'
   return 'the encoder: a hidden layer adds little to a plane, so the vectors hold no more; another encoder may'
 }
+
+const TOP5_POOR = 0.9
+const GAP_WIDE = 0.1
+const GAIN_MUCH = 0.01
 
 /** Probabilities [rows × paths]. */
 function joint(logits: LevelLogits, tree: Tree, temperatures: readonly number[]): Float32Array {

@@ -26,7 +26,7 @@ export function stackGraph({ tree, head, temperatures, memory, vote, weights }: 
   const lexical = graph.input('lexical', ['B', tree.paths])
   const vectors = graph.input('vectors', ['B', memory.dims])
   const log = (probabilities: string) => graph.op('Log', [graph.op('Max', [probabilities, graph.scalar(LEAST)])])
-  const scores = pathScores(graph, logits(graph, vectors, memory.dims, head, tree.levels), tree, temperatures)
+  const scores = pathScores(graph, logits(graph, vectors, head, tree.levels), tree, temperatures)
   const said = [
     log(lexical),
     log(graph.op('Softmax', [scores], { axis: 1 })),

@@ -80,6 +80,8 @@ export interface Step {
   readonly asked: number
   /** Share of rows whose path is right. */
   readonly accuracy: number
+  /** Mean negative log-likelihood of the gold paths. */
+  readonly loss: number
 }
 
 /** What each point of asking would cost and bring; 0: never asks, above 1: always. */
@@ -98,21 +100,34 @@ export function steps(
   const rows = Array.from(gold, (path, row) => {
     const own = best(cheap, row)
     const right = row * paths + path
-    return { sure: cheap[own]!, cheap: own === right ? 1 : 0, mix: best(mix, row) === right ? 1 : 0 }
+    const judged = (values: Float32Array, winner: number) => ({
+      right: winner === right ? 1 : 0,
+      loss: -Math.log(Math.max(values[right]!, LEAST)),
+    })
+    return { sure: cheap[own]!, cheap: judged(cheap, own), mix: judged(mix, best(mix, row)) }
   })
   return points.map((ask) => {
     let asked = 0
     let right = 0
+    let loss = 0
     for (const row of rows) {
+      const said = row.sure < ask ? row.mix : row.cheap
       if (row.sure < ask) asked++
-      right += row.sure < ask ? row.mix : row.cheap
+      right += said.right
+      loss += said.loss
     }
-    return { ask, asked: asked / gold.length, accuracy: right / gold.length }
+    return { ask, asked: asked / gold.length, accuracy: right / gold.length, loss: loss / gold.length }
   })
 }
 
-/** The cheapest point that gives up at most `loss` of the accuracy of always asking. */
-export function cheapest(all: readonly Step[], loss: number): Step {
+/**
+ * The cheapest point that gives up at most so much of the best accuracy and of the best loss among the points: on few
+ * rows the loss says more than the accuracy.
+ */
+export function cheapest(all: readonly Step[], given: { readonly accuracy: number; readonly loss: number }): Step {
   const most = Math.max(...all.map(({ accuracy }) => accuracy))
-  return [...all].sort((a, b) => a.asked - b.asked).find(({ accuracy }) => accuracy >= most - loss)!
+  const least = Math.min(...all.map(({ loss }) => loss))
+  const cheap = all.toSorted((a, b) => a.asked - b.asked)
+  const good = cheap.find(({ accuracy, loss }) => accuracy >= most - given.accuracy && loss <= least + given.loss)
+  return good ?? cheap.find(({ accuracy }) => accuracy === most)!
 }

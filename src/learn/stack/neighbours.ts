@@ -1,14 +1,17 @@
-// Nearest neighbours among the vectors of the training rows, as a graph: eight-bit memory, cosine, the k nearest.
+// Nearest neighbours among the vectors of the training rows, as a graph: eight-bit memory, cosine of what differs from
+// the mean vector, the k nearest.
 // A vote of neighbours remembers single products, which heads forget (Khandelwal et al. 2020, nearest-neighbour LMs).
+import { scaling } from '../encoder/fit.ts'
+import { GraphBuilder } from '../graph-builder.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
 import type { VectorRows } from '../encoder/fit.ts'
-import { GraphBuilder } from '../graph-builder.ts'
 
 export const NEIGHBOURS = 32
 const BLOCK = 32
 const BITS = 8
 const ZERO = 128
+const LENGTH_MIN = 1e-6
 /** Vectors are rounded to eight bits inside the product too. */
 const ACCURACY_INT8 = 4
 
@@ -16,38 +19,51 @@ const ACCURACY_INT8 = 4
 export interface Memory {
   readonly rows: number
   readonly dims: number
+  /** Taken off every vector before its length is made one. */
+  readonly mean: Float32Array
   readonly bytes: Uint8Array
   readonly scales: Float32Array
   readonly paths: Int32Array
 }
 
 /** `dims` is a multiple of 32. */
-export function remember({ vectors, dims, rows, gold }: VectorRows): Memory {
+export function remember(data: VectorRows): Memory {
+  const { vectors, dims, rows, gold } = data
   const blocks = dims / BLOCK
+  const { mean } = scaling(data)
+  const own = new Float32Array(dims)
   const bytes = new Uint8Array(rows.length * dims)
   const scales = new Float32Array(rows.length * blocks)
   rows.forEach((row, at) => {
+    let squares = 0
+    for (let k = 0; k < dims; k++) {
+      own[k] = vectors[row * dims + k]! - mean[k]!
+      squares += own[k]! ** 2
+    }
+    const length = Math.max(Math.sqrt(squares), LENGTH_MIN)
     for (let block = 0; block < blocks; block++) {
-      const from = row * dims + block * BLOCK
-      let most = 0
-      for (let k = from; k < from + BLOCK; k++) most = Math.max(most, Math.abs(vectors[k]!))
-      const scale = most / 127 || 1
-      scales[at * blocks + block] = scale
-      const to = at * dims + block * BLOCK
-      for (let k = 0; k < BLOCK; k++) bytes[to + k] = ZERO + Math.round(vectors[from + k]! / scale)
+      const part = own.subarray(block * BLOCK, (block + 1) * BLOCK)
+      const scale = part.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127 || 1
+      scales[at * blocks + block] = scale / length
+      part.forEach((value, k) => (bytes[at * dims + block * BLOCK + k] = ZERO + Math.round(value / scale)))
     }
   })
-  return { rows: rows.length, dims, bytes, scales, paths: gold }
+  return { rows: rows.length, dims, mean, bytes, scales, paths: gold }
 }
 
 /** Adds the neighbours of vectors `x` [B, dims]: cosines [B, k], best first, and their paths [B, k] int64. */
 export function neighbours(graph: GraphBuilder, x: string, memory: Memory): { cosines: string; paths: string } {
-  const { rows, dims, bytes, scales, paths } = memory
+  const { rows, dims, mean, bytes, scales, paths } = memory
   const blocks = dims / BLOCK
   const packed = graph.tensor('memory', { dtype: 'uint8', dims: [rows, blocks, BLOCK], data: bytes })
   const scale = graph.tensor('memory-scales', { dtype: 'float32', dims: [rows * blocks], data: scales })
   const attributes = { K: dims, N: rows, bits: BITS, block_size: BLOCK, accuracy_level: ACCURACY_INT8 }
-  const all = graph.op('MatMulNBits', [x, packed, scale], attributes, { domain: 'com.microsoft' })
+  const own = graph.op('Sub', [x, graph.tensor('memory-mean', { dtype: 'float32', dims: [dims], data: mean })])
+  const squares = graph.op('ReduceSumSquare', [own], { axes: [1], keepdims: 1 })
+  const length = graph.op('Max', [graph.op('Sqrt', [squares]), graph.scalar(LENGTH_MIN)])
+  const all = graph.op('MatMulNBits', [graph.op('Div', [own, length]), packed, scale], attributes, {
+    domain: 'com.microsoft',
+  })
   const { values, indices } = graph.top(all, Math.min(NEIGHBOURS, rows))
   const known = graph.tensor('memory-paths', {
     dtype: 'int64',

@@ -3,7 +3,7 @@
 // Then all are fitted again on all rows.
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { MLP } from '../encoder/settings.ts'
-import { finalHead, sidesOf, validatedHead } from '../encoder/train.ts'
+import { finalHead, sidesOf, validatedHeads } from '../encoder/train.ts'
 import { vectorsOf } from '../encoder/fit.ts'
 import { judge } from '../judge.ts'
 import { trainLexical } from '../lexical/train.ts'
@@ -21,8 +21,8 @@ import type { Memory, Vote } from './neighbours.ts'
 
 /** Points at which the lexical model could stop asking. */
 const POINTS = [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 1.01]
-/** Accuracy given up for asking less, at most. */
-const LOSS_MAX = 0.001
+/** Given up for asking less, at most. */
+const GIVEN_UP = { accuracy: 0.001, loss: 0.003 }
 const VOTES: readonly Vote[] = [0.02, 0.04, 0.08].flatMap((warmth) =>
   [0.001, 0.01, 0.1].map((doubt) => ({ warmth, doubt })),
 )
@@ -62,7 +62,8 @@ export async function trainStack(
   const sides = sidesOf(data, vectors, dims, settings.validationShare)
   const { gold } = sides.held
   const lexical = await trainLexical(data, settings, seed, { runtime, signal, report: tools.reportLexical })
-  const head = await validatedHead(sides, tree, seed, MLP, 'head, training part', tools)
+  const heads = await validatedHeads(sides, tree, seed, tools)
+  const head = heads[heads.better]
   const votesFor = await heldVotes(runtime, sides, remember(sides.kept), tree.paths)
   const own: Experts = [logs(lexical.heldProbabilities), logs(head.probabilities)]
   const tried = VOTES.map((vote) => ({ vote, said: votesFor(vote) })).map(({ vote, said }) => {
@@ -73,8 +74,8 @@ export async function trainStack(
   })
   const { vote, weights, mix, said } = tried.reduce((a, b) => (b.likelihood > a.likelihood ? b : a))
   const all = steps(lexical.heldProbabilities, mix, gold, tree.paths, POINTS)
-  const chosen = cheapest(all, LOSS_MAX)
-  const final = await finalHead(sides, tree, seed, MLP, head.epochs, tools)
+  const chosen = cheapest(all, GIVEN_UP)
+  const final = await finalHead(sides, tree, seed, heads, tools)
   const memory = remember(sides.all)
   const parts = { tree, head: final, temperatures: head.temperatures, memory, vote, weights }
   const judged = (probabilities: Float32Array) => judge(probabilities, gold, tree, settings.precision)
