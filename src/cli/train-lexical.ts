@@ -22,8 +22,8 @@ export async function train(job: TrainJob): Promise<Trained> {
       curve.push({ at: progress.epoch, loss: progress.loss, accuracy: progress.accuracy })
   }
   const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })
-  const { validation, temperatures, thresholds, epochs } = trained
-  const figures = { rows: data.examples.length, epochs, curve, temperatures, thresholds, validation }
+  const { validation, temperatures, thresholds, certificate, promise, epochs } = trained
+  const figures = { rows: data.examples.length, epochs, curve, temperatures, thresholds, promise, validation }
   return {
     folder: {
       manifest: {
@@ -34,6 +34,7 @@ export async function train(job: TrainJob): Promise<Trained> {
         features: { version: FEATURES_VERSION, ...LEXICAL.features },
         temperatures,
         thresholds,
+        certificate: certificate && { ...certificate, data: job.files },
         data: job.files,
         golden: trained.golden,
       },
@@ -41,7 +42,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       parts: {},
       labelPaths: data.labels.paths,
       files: {
-        'calibration.json': `${JSON.stringify({ temperatures, thresholds, validation }, undefined, 1)}\n`,
+        'calibration.json': `${JSON.stringify({ temperatures, thresholds, promise, validation }, undefined, 1)}\n`,
         'curve.svg': curveSvg(curve, epochs, { unit: 'epoch', loss: 'training loss' }),
         'card.md': lexicalCard(data, trained, job),
       },
@@ -50,6 +51,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     summary: [
       `validation (${validation.rows} rows never seen): ${validation.servedAccuracy.map((share, level) => `l${level + 1} ${percent(share)}`).join('  ')}`,
       `at the proposed thresholds ${thresholds.join('/')}: ${percent(validation.coverage)} answered, ${percent(validation.selectiveAccuracy)} of them right`,
+      promise,
     ],
   }
 }

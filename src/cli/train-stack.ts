@@ -39,6 +39,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       ask: chosen.ask,
       temperatures: lexical.temperatures,
       thresholds: served.thresholds,
+      certificate: served.certificate && { ...served.certificate, data: job.files },
       data: job.files,
     },
     model: trained.model,
@@ -73,6 +74,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       ...stackTable(trained, perSecond),
       `asks where the lexical model is below ${chosen.ask}: ${percent(chosen.asked)} of the validation rows`,
       `at the proposed thresholds ${served.thresholds.join('/')}: ${percent(served.coverage)} answered, ${percent(served.selectiveAccuracy)} of them right`,
+      served.promise,
     ],
   }
 }

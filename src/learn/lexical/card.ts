@@ -10,7 +10,7 @@ const levels = (shares: readonly number[]) => shares.map((share, level) => `l${l
 
 export function lexicalCard(
   data: Examples,
-  { validation, temperatures, thresholds, epochs, model }: TrainedLexical,
+  { validation, temperatures, thresholds, promise, epochs, model }: TrainedLexical,
   job: { readonly files: Manifest['data']; readonly command: string },
 ): string {
   const tenth = (value: number) => value.toFixed(2)
@@ -32,10 +32,11 @@ both sides. That fit chose the number of epochs (${epochs}), the temperatures ($
 - accuracy, deeper levels only where the whole path is right: ${levels(validation.servedAccuracy)}
 - the same before rounding to eight bits: ${levels(validation.accuracy)}
 - at the thresholds: ${percent(validation.coverage)} answered, ${percent(validation.selectiveAccuracy)} of them wholly right
+- ${promise}
 - expected calibration error (15 bins, deepest level): ${validation.ece.toFixed(3)}; before temperatures ${validation.eceBefore.toFixed(3)}
 
-Thresholds and temperatures were chosen on the same validation rows that these figures count, so coverage, selective
-accuracy and calibration error are a little too good. Loss and accuracy by epoch of the first fit: [curve.svg](curve.svg).
+Temperatures and epochs were chosen on the same validation rows, so calibration error and certificate are a little too
+good; and they are of the first fit, not of the second, which knows a ninth more rows. Loss and accuracy by epoch of the first fit: [curve.svg](curve.svg).
 All figures are printed by
 
     ${job.command}

@@ -1,6 +1,7 @@
 // Training of a lexical model from examples: a validated fit that says how good it is and how long to train, then a
 // fit on all rows. Calibration and thresholds come from the validated fit only, so they are honest about unseen rows.
-import { fitTemperatures, jointRow, loosestThreshold } from '../../core/calibration.ts'
+import { fitTemperatures, jointRow } from '../../core/calibration.ts'
+import { proposeThresholds } from '../../core/calibration/propose.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { decode, decoded } from '../../core/lexical/decode.ts'
@@ -13,6 +14,8 @@ import { fit } from './fit.ts'
 import { epochsFor } from './settings.ts'
 import { goldenBatch, served, servedAccuracy } from './served.ts'
 import { levelLogits, pathAccuracy } from './validate.ts'
+import type { Certificate } from '../../core/calibration/certificate.ts'
+import type { Proposal } from '../../core/calibration/propose.ts'
 import type { LevelLogits } from '../../core/calibration.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
@@ -66,6 +69,9 @@ export interface TrainedLexical {
   readonly golden: Manifest['golden']
   readonly temperatures: readonly number[]
   readonly thresholds: readonly number[]
+  /** What the thresholds promise, where the validation rows certify it; said for people in `promise`. */
+  readonly certificate: Certificate | undefined
+  readonly promise: string
   readonly epochs: number
   readonly trainingRows: number
   readonly validation: Validation
@@ -86,7 +92,7 @@ export async function trainLexical(
   const epochs = epochsFor(kept.examples.length, settings)
   const first = await fitValidated(kept, held, tree, epochs, seed, settings, tools)
   const temperatures = fitTemperatures(first.logits, tree)
-  const { thresholds, validation } = judge(first.logits, tree, temperatures, settings.precision)
+  const { proposal, validation } = judge(first.logits, tree, temperatures, settings.precision)
   const { features } = settings
   const asServed = tools.runtime.serialise(servingGraph({ weights: first.weights, idf: first.idf, tree, temperatures }))
   const probabilities = await withCompiled(tools.runtime, asServed, (graph) =>
@@ -117,7 +123,9 @@ export async function trainLexical(
     model,
     golden,
     temperatures,
-    thresholds,
+    thresholds: proposal.thresholds,
+    certificate: proposal.certificate,
+    promise: proposal.said,
     epochs: first.epochs,
     trainingRows: all.examples.length,
     validation: { ...validation, servedAccuracy: servedAccuracy(probabilities, held, tree) },
@@ -200,7 +208,7 @@ function judge(
   tree: Tree,
   temperatures: readonly number[],
   precision: number,
-): { readonly thresholds: number[]; readonly validation: Omit<Validation, 'servedAccuracy'> } {
+): { readonly proposal: Proposal; readonly validation: Omit<Validation, 'servedAccuracy'> } {
   const scored = score(data, tree, temperatures)
   const plain = score(
     data,
@@ -208,11 +216,11 @@ function judge(
     temperatures.map(() => 1),
   )
   const deepest = tree.levels - 1
-  const thresholds = scored.map(({ probabilities, hits }) => loosestThreshold(probabilities, hits, precision))
+  const proposal = proposeThresholds(scored, precision)
   let covered = 0
   let right = 0
   for (let row = 0; row < data.rows; row++) {
-    if (!scored.every(({ probabilities }, level) => probabilities[row]! >= thresholds[level]!)) continue
+    if (!scored.every(({ probabilities }, level) => probabilities[row]! >= proposal.thresholds[level]!)) continue
     covered++
     right += scored[deepest]!.hits[row]!
   }
@@ -225,7 +233,7 @@ function judge(
     coverage: covered / Math.max(data.rows, 1),
     selectiveAccuracy: covered === 0 ? 0 : right / covered,
   }
-  return { thresholds, validation }
+  return { proposal, validation }
 }
 
 interface Scored {
