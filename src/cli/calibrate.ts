@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileDigest } from '../adapters/files/rows.ts'
-import { makeRoom, readModelFolder, writeModelFolder } from '../adapters/files/model-folder.ts'
+import { checkRoom, readModelFolder, writeModelFolder } from '../adapters/files/model-folder.ts'
 import { openModel } from '../adapters/onnx/model.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
@@ -56,7 +56,7 @@ export async function run(args: string[]): Promise<number> {
   const method = methodOf(values.method)
   const { dir, gate } = await modelOf('calibrate', values)
   const out = values.out ?? dir
-  await makeRoom(out, { dryRun: true })
+  await checkRoom(out)
   const folder = await readModelFolder(dir)
   const view = progressView(values.json)
   const abort = new AbortController()

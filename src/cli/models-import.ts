@@ -1,7 +1,7 @@
 // `sluice models import`: an exported sequence classifier and its tokenizer.json become a model folder like any other.
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { makeRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
+import { checkRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
 import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
 import { IMPORTED_VERSION } from '../adapters/onnx/imported-feeds.ts'
 import { importGraph } from '../adapters/onnx/imported-graph.ts'
@@ -59,7 +59,7 @@ export async function run(args: string[]): Promise<number> {
   const labels = setOf(given)
   const thresholds =
     values.thresholds?.split(',').map((one) => positive('thresholds', one)) ?? labels.paths[0]!.map(() => 0.9)
-  await makeRoom(out, { dryRun: true })
+  await checkRoom(out)
   const index = pathIndex(labels)
   const order = labels.paths.map(() => 0)
   given.forEach((path, logit) => (order[index.get(pathKey(path))!] = logit))

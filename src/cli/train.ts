@@ -1,7 +1,7 @@
 // `sluice train`: labelled rows in, a model folder out. A kind of model is a line of KINDS and a file train-<kind>.ts.
 // The folder appears whole at the end or not at all.
 import { join } from 'node:path'
-import { makeRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
+import { checkRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
 import { closest } from '../core/closest.ts'
 import { SluiceError } from '../core/error.ts'
@@ -124,7 +124,7 @@ export async function run(args: string[]): Promise<number> {
   const out = values.out ?? (found && join(found.dir, 'candidate'))
   if (data.length === 0) throw new SluiceError('SL104', 'train needs --data FILE or --task NAME')
   if (out === undefined) throw new SluiceError('SL104', 'train needs --out DIR')
-  await makeRoom(out, { dryRun: true })
+  await checkRoom(out)
   const started = performance.now()
   const view = progressView(values.json)
   const abort = new AbortController()

@@ -109,8 +109,8 @@ export async function writeModelFolder(dir: string, folder: NewModelFolder): Pro
     await write('labels.json', pathsJson(folder.labelPaths))
     for (const [name, content] of Object.entries(folder.files)) await write(name, content)
     await write('manifest.json', `${JSON.stringify(manifestSchema.parse(manifest), undefined, 1)}\n`)
-    await makeRoom(dir)
-    await rename(temporary, dir)
+    await checkRoom(dir)
+    await swap(temporary, dir)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw error
@@ -118,14 +118,30 @@ export async function writeModelFolder(dir: string, folder: NewModelFolder): Pro
 }
 
 /** Throws SL102 where the place is taken by something that is no model folder. */
-export async function makeRoom(dir: string, options: { readonly dryRun?: boolean } = {}): Promise<void> {
+export async function checkRoom(dir: string): Promise<void> {
   const names = await readdir(dir).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return []
     throw new SluiceError('SL102', `${dir} is no folder that can be replaced`, { cause: error })
   })
   if (names.length > 0 && !names.includes('manifest.json'))
     throw new SluiceError('SL102', `${dir} holds other files and is not replaced: name an empty folder`)
-  if (options.dryRun !== true) await rm(dir, { recursive: true, force: true })
+}
+
+/** Puts a folder in the place of another one, which is only removed once the new one stands: two renames, no copy. */
+async function swap(from: string, dir: string): Promise<void> {
+  const old = join(dirname(dir), `.${basename(dir)}.${process.pid}.old`)
+  const replaces = await rename(dir, old).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
+  await rename(from, dir).catch(async (error: unknown) => {
+    if (replaces) await rename(old, dir)
+    throw error
+  })
+  if (replaces) await rm(old, { recursive: true, force: true })
 }
 
 /** One path a line: a label set that people can read and diff. */
