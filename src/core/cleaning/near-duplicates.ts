@@ -48,9 +48,16 @@ export function nearDuplicates(texts: readonly string[]): Int32Array {
 /** Sorted distinct hashes of the trigrams of a text and its boundaries. */
 function trigrams(text: string): Uint32Array {
   const padded = ` ${text} `
-  const hashes = new Set<number>()
-  for (let at = 0; at + 3 <= padded.length; at++) hashes.add(hash32(padded.slice(at, at + 3)))
-  return Uint32Array.from(hashes).sort()
+  const hashes = new Uint32Array(Math.max(padded.length - 2, 0))
+  for (let at = 0; at < hashes.length; at++) {
+    const pair = Math.imul(padded.charCodeAt(at), 0x9e37_79b1) ^ padded.charCodeAt(at + 1)
+    const whole = Math.imul(pair, 0x85eb_ca77) ^ padded.charCodeAt(at + 2)
+    hashes[at] = Math.imul(whole ^ (whole >>> 15), 0xc2b2_ae3d)
+  }
+  hashes.sort()
+  let size = 0
+  for (const hash of hashes) if (size === 0 || hash !== hashes[size - 1]) hashes[size++] = hash
+  return hashes.slice(0, size)
 }
 
 /** MinHash by multiply-and-add: one odd factor and one summand a place. */
