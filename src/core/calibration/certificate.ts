@@ -117,11 +117,12 @@ function refusal(seen: readonly Passing[], rows: number, { precision, delta }: T
   return { kind: 'refused', why: `${start}; no threshold shows the precision that is asked for`, needed: undefined }
 }
 
-const GRID_MAX = 400
+/** From one threshold of a grid to the next, what a calibrated model may be wrong in at most grows by this much. */
+const GRID_GROWTH = 1.04
 
 /**
- * Thresholds to test on calibrated probabilities: from where a calibrated model is wrong half as often as it may be,
- * down in steps of a twentieth of what may be wrong. `others`, if any, are probabilities of rows that the certificate
+ * Thresholds to test on calibrated probabilities: from where the last answer that passes is wrong half as often as
+ * answers may be on the whole, down to nothing. `others`, if any, are probabilities of rows that the certificate
  * does not count: the walk then starts no stricter than where half as many again pass as must be certified at least,
  * given that `rows` will be looked at.
  */
@@ -135,6 +136,6 @@ export function thresholdGrid(
   const sorted = Float64Array.from(others).sort()
   const reached = sorted[Math.max(0, Math.floor(sorted.length * (1 - Math.min(fewest, 1))))] ?? 1
   const start = Math.min(1 - wrong / 2, reached)
-  const steps = Math.min(GRID_MAX, Math.floor(start / (wrong / 20)))
-  return Array.from({ length: steps }, (_, at) => start - at * (wrong / 20))
+  const steps = Math.floor(Math.log(1 / (1 - start)) / Math.log(GRID_GROWTH))
+  return Array.from({ length: steps + 1 }, (_, at) => 1 - (1 - start) * GRID_GROWTH ** at)
 }

@@ -94,7 +94,13 @@ describe('a grid', () => {
   test('falls from where a calibrated model errs half as often as it may', () => {
     const grid = thresholdGrid(TARGET)
     assert.equal(grid[0], 0.985)
-    assert.ok(grid.every((threshold, at) => threshold > 0 && (at === 0 || threshold < grid[at - 1]!)))
+    assert.ok(grid.every((threshold, at) => threshold >= 0 && (at === 0 || threshold < grid[at - 1]!)))
+  })
+  test('reaches down to almost nothing, for any target', () => {
+    for (const precision of [0.5, 0.9, 0.97, 0.999]) {
+      const grid = thresholdGrid({ precision, delta: 0.05 })
+      assert.ok(grid.at(-1)! < 0.04 && grid.length < 250, `${grid.at(-1)} ${grid.length}`)
+    }
   })
   test('starts looser where other rows say that hardly any pass', () => {
     const others = Array.from({ length: 1000 }, (_, at) => at / 1100)

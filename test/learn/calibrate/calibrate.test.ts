@@ -212,6 +212,18 @@ describe('sluice calibrate', { concurrency: 2 }, () => {
       )
     })
 
+  test('told to stop, it stops', async () => {
+    const job = {
+      method: undefined,
+      target: { precision: 0.9, delta: 0.05 },
+      files: [],
+      folder: await readModelFolder(model),
+    }
+    const rows = [{ texts: ['tea'], label: ['drinks', 'tea'] }]
+    const signal = AbortSignal.abort(new Error('enough'))
+    await assert.rejects(calibrate({ ...job, rows }, { ...TOOLS, signal }), /enough/)
+  })
+
   test('rows that the model learned from are refused: it is too sure of them', async () => {
     const folder = await readModelFolder(model)
     const trained = join(dir, 'trained')
