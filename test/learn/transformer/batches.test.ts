@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { random } from '../../../src/core/random.ts'
 import { shuffledBatches, sortedBatches, tokenFeeds } from '../../../src/learn/transformer/batches.ts'
 
