@@ -64,12 +64,12 @@ const points = (whole: readonly number[], less: readonly number[]): string =>
 export function show(progress: Progress, view: ProgressView): void {
   if (progress.kind === 'step') {
     const { phase, step, steps, loss } = progress
-    view.update(`fit on ${phase === 'validated' ? 'training part' : phase}`, step, steps, `loss ${loss.toFixed(3)}`)
+    view.update(`fit on ${phase === 'all rows' ? phase : 'training part'}`, step, steps, `loss ${loss.toFixed(3)}`)
     return
   }
   const { phase, epoch, epochs, loss, accuracy } = progress
   const right = accuracy?.map((share, level) => `  l${level + 1} ${percent(share)}`).join('') ?? ''
   view.line(
-    `${phase === 'validated' ? 'training part' : phase}: epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${right}`,
+    `${phase === 'all rows' ? phase : 'training part'}: epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${right}`,
   )
 }

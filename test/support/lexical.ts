@@ -36,6 +36,7 @@ export const SMALL: LexicalSettings = {
   features: { ...LEXICAL.features, buckets: 4096 },
   width: 16,
   rowsSeen: 3000,
+  validationRows: 1,
 }
 
 export async function shopModel(settings = SMALL): Promise<NewModelFolder> {

@@ -27,8 +27,10 @@ export interface LexicalSettings {
   readonly levelDecay: number
   /** Deviation of the first weights. */
   readonly spread: number
-  /** Share of the rows kept for validation. */
+  /** Share of the rows kept for validation, and how many rows are wanted: little data is cut into several parts. */
   readonly validationShare: number
+  readonly validationRows: number
+  readonly foldsMax: number
   /** Enough passes to see this many rows, within bounds. */
   readonly rowsSeen: number
   readonly epochsMin: number
@@ -54,6 +56,8 @@ export const LEXICAL: LexicalSettings = {
   levelDecay: 0.5,
   spread: 0.02,
   validationShare: 0.1,
+  validationRows: 4000,
+  foldsMax: 4,
   rowsSeen: 200_000,
   epochsMin: 6,
   epochsMax: 40,

@@ -34,6 +34,24 @@ describe('lexical training', () => {
     assert.deepEqual((await shopModel()).model, (await shopModel()).model)
   })
 
+  it('does without margins where the tree leaves no room', async () => {
+    const { validation, model } = await train({ ...SMALL, columnsMax: 16 })
+    assert.ok(model.length < (await train(SMALL)).model.length)
+    assert.ok(
+      validation.servedAccuracy.every((share) => share > 0.95),
+      validation.servedAccuracy.join(),
+    )
+  })
+
+  it('holds out more parts of little data, each row in one of them', async () => {
+    const { validation } = await train({ ...SMALL, validationRows: 80, rowsSeen: 1500 })
+    const data = await taxonomyExamples(rowsOf(shopRows(400)))
+    const parts = [0, 1].map((fold) => split(data, SMALL.validationShare, fold).held.examples)
+    assert.equal(validation.rows, parts[0]!.length + parts[1]!.length)
+    const titles = new Set(parts[0]!.map(({ texts }) => texts[0]))
+    assert.ok(parts[1]!.every(({ texts }) => !titles.has(texts[0])))
+  })
+
   it('says SL503 when the loss is not finite', async () => {
     await assert.rejects(train({ ...SMALL, learningRate: 1e38 }), isError('SL503'))
   })
