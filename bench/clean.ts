@@ -1,11 +1,12 @@
 // What cleaning finds of noise that was put in on purpose, and what accuracy it wins back on clean rows.
-//   npm run bench clean -- --data FILE.jsonl[.gz] [--rates .1,.2,.3] [--kinds uniform,siblings] [--rows-max N]
+//   npm run bench clean -- [--data FILE.jsonl[.gz]] [--rates .1,.2,.3] [--kinds uniform,siblings] [--rows-max N]
 //     [--folds K] [--rounds R] [--seed N] [--json FILE]
 // A fifth of the rows, by a hash of the title, is the test part: it keeps its labels and is never cleaned, nor were the
-// defaults of cleaning chosen on it. Prints Markdown; --json writes the figures as well. Precision is a lower bound: a
+// defaults of cleaning chosen on it. Without --data: mercadona-es where ../shared/data is, else rows of examples/. Prints Markdown; --json writes the figures as well. Precision is a lower bound: a
 // wrong label that the data came with counts as a mistake of cleaning when it is found.
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readLines } from '../src/adapters/files/rows.ts'
 import { runtime } from '../src/adapters/onnx/runtime.ts'
@@ -41,7 +42,9 @@ const { values } = parseArgs({
     json: { type: 'string' },
   },
 })
-if (values.data === undefined) throw new Error('name the rows with --data FILE.jsonl[.gz]')
+const root = join(import.meta.dirname, '..')
+const usual = [join(root, '..', 'shared/data/mercadona-es.jsonl.gz'), join(root, 'examples/labelled-products.jsonl')]
+const file = values.data ?? usual.find((it) => existsSync(it))!
 
 /** The same model judges and is judged. */
 const lexical: LexicalSettings = { ...CLEANER, threads: Number(values.threads) }
@@ -49,7 +52,7 @@ const seed = Number(values.seed)
 const tools = { runtime, signal: new AbortController().signal }
 const percent = (share: number) => (100 * share).toFixed(1)
 
-const all = await cleanRows(await sampled(values.data, Number(values['rows-max'])))
+const all = await cleanRows(await sampled(file, Number(values['rows-max'])))
 const tree = treeOf(all.labels)
 const paths = pathIndex(all.labels)
 const isTest = all.examples.map(({ texts }) => hash32(texts[0]!, SPLIT_SEED) / 2 ** 32 < TEST_SHARE)
@@ -58,7 +61,7 @@ const test = held(part(all, (row) => isTest[row]!))
 const gold = held(training).gold
 
 const levels = tree.nodes.map((_, level) => `l${level + 1}`)
-say(`${basename(values.data)}: ${gold.length} training rows, ${test.gold.length} test rows, ${tree.paths} labels`)
+say(`${basename(file)}: ${gold.length} training rows, ${test.gold.length} test rows, ${tree.paths} labels`)
 const clear = await accuracy(gold, () => true)
 say(`accuracy without noise put in: ${shown(clear)}`)
 say('')
@@ -69,7 +72,7 @@ say(`|---|${'---|'.repeat(6 + levels.length)}`)
 const results: unknown[] = []
 for (const kind of values.kinds.split(',') as NoiseKind[])
   for (const rate of values.rates.split(',').map(Number)) results.push(await measure(kind, rate))
-const report = { data: basename(values.data), rows: gold.length, testRows: test.gold.length, clear, seed, results }
+const report = { data: basename(file), rows: gold.length, testRows: test.gold.length, clear, seed, results }
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 1)}\n`)
 
 async function measure(kind: NoiseKind, rate: number) {
