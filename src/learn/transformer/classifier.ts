@@ -64,8 +64,12 @@ export function classifierOf(
   const spec = graph.spec()
   const lookups = adapters ? [] : lookupsOf(spec)
   const tables = new Set(lookups.map(({ table }) => table))
+  // What only an operator of a vendor reads, bytes and their scales, stays as it is.
+  const frozen = new Set(spec.nodes.filter(({ domain }) => domain).flatMap(({ inputs }) => inputs))
   const own = Object.entries(spec.initializers)
-    .filter(([name, { dtype, data }]) => dtype === 'float32' && data.length > 1 && !tables.has(name))
+    .filter(
+      ([name, { dtype, data }]) => dtype === 'float32' && data.length > 1 && !tables.has(name) && !frozen.has(name),
+    )
     .map(([name]) => name)
   const weights = adapters ? [...adapters.weights, HEAD_WEIGHT, HEAD_BIAS] : own
   return { spec, weights, lookups, adapted: adapters !== undefined }

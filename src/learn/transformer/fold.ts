@@ -23,6 +23,13 @@ export async function foldConstants(runtime: GraphRuntime, spec: GraphSpec): Pro
       if (value.dtype === 'float32') floats.add(outputs[0]!)
       continue
     }
+    if (op === 'MatMulNBits' && inputs.slice(1).every((input) => known.has(input))) {
+      const { eye, weight } = unpacked(node, initializers)
+      known.add(eye).add(weight.outputs[0]!)
+      folded.push(weight)
+      kept.push({ op: 'MatMul', inputs: [inputs[0]!, weight.outputs[0]!], outputs })
+      continue
+    }
     const constant = inputs.length > 0 && inputs.every((input) => known.has(input) || input === '')
     const toFloats = op === 'DequantizeLinear' || (op === 'Cast' && attributes?.['to'] === FLOAT)
     if (!constant || !(toFloats || (KEEPING.has(op) && floats.has(inputs[0]!)))) {
@@ -41,6 +48,21 @@ export async function foldConstants(runtime: GraphRuntime, spec: GraphSpec): Pro
     initializers: Object.fromEntries(Object.entries(initializers).filter(([name]) => used.has(name))),
     nodes: kept,
   }
+}
+
+/** A weight of four or eight bits is what its product with the unit matrix gives. */
+function unpacked(
+  { inputs, attributes, ...node }: GraphNode,
+  initializers: Record<string, Tensor>,
+): { readonly eye: string; readonly weight: GraphNode } {
+  const { accuracy_level: _, ...own } = attributes ?? {}
+  const size = Number(own['K'])
+  const eye = `unit(${size})`
+  const data = new Float32Array(size * size)
+  for (let at = 0; at < size; at++) data[at * size + at] = 1
+  initializers[eye] = { dtype: 'float32', dims: [size, size], data }
+  const [, ...packed] = inputs
+  return { eye, weight: { ...node, inputs: [eye, ...packed], outputs: [`${packed[0]}.floats`], attributes: own } }
 }
 
 async function evaluate(

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { random } from '../../../src/core/random.ts'
+import { GraphBuilder } from '../../../src/learn/graph-builder.ts'
 import { exported, inBytes } from '../../../src/learn/transformer/export.ts'
 import { type Fitted, type TokenRow, fitTransformer } from '../../../src/learn/transformer/fit.ts'
 import { foldConstants } from '../../../src/learn/transformer/fold.ts'
@@ -115,6 +116,37 @@ describe('fine-tuning a transformer end to end', () => {
     const folded = await foldConstants(runtime, tinyBert({ bytes: true }))
     assert.ok(Object.values(folded.initializers).every(({ dtype }) => dtype !== 'int8'))
     assert.ok(rightShare((await fit(folded)).logits, pairs(200, 2)) >= 0.95)
+  })
+
+  it('makes floats of weights of four bits, which a vendor’s operator multiplies', async () => {
+    const next = random(9)
+    const graph = new GraphBuilder('four bits')
+    const bytes = Uint8Array.from({ length: 3 * 16 }, () => Math.floor(next() * 256))
+    const packed = graph.tensor('w', { dtype: 'uint8', dims: [3, 1, 16], data: bytes })
+    const scales = graph.tensor('s', { dtype: 'float32', dims: [3], data: Float32Array.of(0.5, 1, 2) })
+    const attributes = { K: 32, N: 3, bits: 4, block_size: 32 }
+    const x = graph.input('x', ['rows', 32])
+    graph.output('y', graph.op('MatMulNBits', [x, packed, scales], attributes, { domain: 'com.microsoft' }), [
+      'rows',
+      3,
+    ])
+    const folded = await foldConstants(runtime, graph.spec())
+    assert.deepEqual(
+      folded.nodes.map(({ op }) => op),
+      ['MatMul', 'Identity'],
+    )
+    const feeds = {
+      x: { dtype: 'float32', dims: [2, 32], data: Float32Array.from({ length: 64 }, () => next() - 0.5) },
+    } as const
+    const [before, after] = await Promise.all(
+      [graph.spec(), folded].map(async (spec) => {
+        const compiled = await runtime.compile(runtime.serialise(spec), { threads: 1 })
+        const { y } = await compiled.run(feeds)
+        await compiled.close()
+        return y!.data as Float32Array
+      }),
+    )
+    before!.forEach((value, at) => assert.ok(Math.abs(value - after![at]!) < 1e-4 && value !== 0))
   })
 
   it('needs no token types', async () => {
