@@ -151,7 +151,7 @@ export function countsMarkdown(counts: Counts, command: string): string {
 
 function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const line = (cells: readonly (string | number)[]) =>
-    `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
+    `| ${cells.map((cell) => String(cell).replaceAll('<', '&lt;').replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
   return `${[line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n')}\n`
 }
 
