@@ -30,7 +30,7 @@ export async function train(job: TrainJob): Promise<Trained> {
   const trained = await trainEncoder(data, vectors, settings.dims, job.seed, { runtime, signal: job.signal, report })
   const { mlp, linear, better, limit } = trained
   const { judgement, temperatures, epochs, trainingAccuracy } = trained[better]
-  const { thresholds } = judgement
+  const { thresholds, promise } = judgement
   const folder = {
     manifest: {
       format: 1 as const,
@@ -77,6 +77,7 @@ export async function train(job: TrainJob): Promise<Trained> {
         const levels = accuracy.map((share, level) => `l${level + 1} ${percent(share)}`).join('  ')
         return `${head === 'mlp' ? 'hidden layer' : 'linear head '}: ${levels}  top 3 ${percent(top3)}  top 5 ${percent(top5)}`
       }),
+      promise,
       `the limit is ${limit}`,
       `${settings.name}: ${Math.round(perSecond)} titles/s on all cores`,
     ],

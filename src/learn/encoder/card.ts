@@ -38,6 +38,7 @@ these figures; this model is a second fit, with the same settings, on all rows.
 ${figuresRow('hidden layer', mlp.judgement)}
 ${figuresRow('linear', linear.judgement)}
 
+The thresholds are ${head.judgement.promise}.
 On the rows it was trained on it is right for ${percent(head.trainingAccuracy)}. The limit is ${limit}.
 Speed when it was trained, all cores: ${Math.round(perSecond)} titles a second. All figures are printed by
 

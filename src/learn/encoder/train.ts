@@ -52,11 +52,11 @@ export interface Sides {
   readonly all: VectorRows
 }
 
-/** Rows go by a hash of their first text, as lexical training has it, so that equal titles never stand on both sides. */
-export function sidesOf(data: Examples, vectors: Float32Array, dims: number, share: number): Sides {
+/** Rows go by a hash of their first text, as in lexical training (`split`): equal titles never stand on both sides. */
+export function sidesOf(data: Examples, vectors: Float32Array, dims: number, share: number, fold = 0): Sides {
   const index = pathIndex(data.labels)
   const gold = Int32Array.from(data.examples, ({ label }) => index.get(pathKey(label))!)
-  const held = data.examples.map(({ texts }) => hash32(texts[0]!) / 2 ** 32 < share)
+  const held = data.examples.map(({ texts }) => Math.floor(hash32(texts[0]!) / 2 ** 32 / share) === fold)
   const side = (wanted: (row: number) => boolean): VectorRows => {
     const rows = Int32Array.from(data.examples.keys()).filter(wanted)
     return { dims, vectors, rows, gold: rows.map((row) => gold[row]!) }
@@ -122,17 +122,17 @@ export async function validatedHeads(sides: Sides, tree: Tree, seed: number, too
   return { mlp, linear, better: whole(linear) > whole(mlp) ? 'linear' : 'mlp' }
 }
 
-/** The better head fitted again on all rows, for as many epochs as the validated one was best at. */
-export function finalHead(
-  { all }: Sides,
+/** The better head fitted again on other rows, for as many epochs as the validated one was best at. */
+export function refitHead(
+  rows: VectorRows,
   tree: Tree,
   seed: number,
   heads: Heads,
+  phase: string,
   { runtime, signal, report }: EncoderTools,
 ): Promise<HeadWeights> {
-  const phase = 'head, all rows'
   const { epochs } = heads[heads.better]
-  return fitHead(all, tree, epochs, seed, HEADS[heads.better], {
+  return fitHead(rows, tree, epochs, seed, HEADS[heads.better], {
     runtime,
     signal,
     onStep: (at, of, loss) => report({ phase, kind: 'step', at, of, loss }),
@@ -161,7 +161,7 @@ export async function trainEncoder(
   const tree = treeOf(data.labels)
   const sides = sidesOf(data, vectors, dims, MLP.validationShare)
   const heads = await validatedHeads(sides, tree, seed, tools)
-  const weights = await finalHead(sides, tree, seed, heads, tools)
+  const weights = await refitHead(sides.all, tree, seed, heads, 'head, all rows', tools)
   const { temperatures } = heads[heads.better]
   const model = tools.runtime.serialise(servingHead(dims, tree, weights, temperatures))
   return { ...heads, model, limit: limitOf(heads) }
@@ -185,7 +185,7 @@ const GAP_WIDE = 0.1
 const GAIN_MUCH = 0.01
 
 /** Probabilities [rows × paths]. */
-function joint(logits: LevelLogits, tree: Tree, temperatures: readonly number[]): Float32Array {
+export function joint(logits: LevelLogits, tree: Tree, temperatures: readonly number[]): Float32Array {
   const out = new Float32Array(logits.rows * tree.paths)
   const row = new Float64Array(tree.paths)
   for (let at = 0; at < logits.rows; at++) {

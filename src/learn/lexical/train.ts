@@ -14,6 +14,7 @@ import { judge } from './judge.ts'
 import { goldenBatch, served, servedAccuracy } from './served.ts'
 import { levelLogits, pathAccuracy } from './validate.ts'
 import type { Certificate } from '../../core/calibration/certificate.ts'
+import type { Isotonic } from '../../core/calibration/isotonic.ts'
 import type { LevelLogits } from '../../core/calibration.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
@@ -60,11 +61,13 @@ export interface TrainedLexical {
   /** What the thresholds promise, where the validation rows certify it; said for people in `promise`. */
   readonly certificate: Certificate | undefined
   readonly promise: string
+  /** Per level, what serving does to an answer's probabilities after the graph; undefined: nothing. */
+  readonly isotonic: readonly Isotonic[] | undefined
   readonly epochs: number
   readonly trainingRows: number
   readonly validation: Validation
-  /** What the validated fit, as served, says of the rows held out: [held rows × paths], see `split`. */
-  readonly heldProbabilities: Float32Array
+  /** What the fit of each part, as served, says of the rows that part holds out: [held rows × paths], see `split`. */
+  readonly heldProbabilities: readonly Float32Array[]
 }
 
 export async function trainLexical(
@@ -80,8 +83,8 @@ export async function trainLexical(
   const folds = [first]
   for (const part of parts.slice(1)) folds.push(await fitFold(part, tree, first.epochs, seed, settings, tools))
   const logits = together(folds.map((fold) => fold.logits))
-  const temperatures = fitTemperatures(logits, tree)
-  const { proposal, validation } = judge(logits, tree, temperatures, settings.precision)
+  const temperatures = fitTemperatures(logits, tree).map((own) => own / settings.power)
+  const { proposal, validation } = judge(logits, tree, temperatures, settings)
   const { features } = settings
   const probabilities: Float32Array[] = []
   for (const [index, { weights, idf }] of folds.entries()) {
@@ -113,10 +116,11 @@ export async function trainLexical(
     thresholds: proposal.thresholds,
     certificate: proposal.certificate,
     promise: proposal.said,
+    isotonic: proposal.isotonic,
     epochs: first.epochs,
     trainingRows: all.examples.length,
     validation: { ...validation, servedAccuracy: servedAccuracy(probabilities, logits.gold, tree) },
-    heldProbabilities: probabilities[0]!,
+    heldProbabilities: probabilities,
   }
 }
 

@@ -44,6 +44,8 @@ ${alone.map((judgement, at) => figuresRow(`${EXPERTS[at]} alone`, judgement)).jo
 ${figuresRow('all, asked always', always)}
 ${figuresRow('this stack', served)}
 
+The thresholds are ${served.promise}.
+
 Cost and accuracy at each step (speed: of the encoder when it was trained, all cores, divided by the share asked):
 
 ${stackTable(trained, perSecond)

@@ -1,17 +1,19 @@
 // Training of a stack: lexical model, head over vectors and memory of vectors are fitted on the rows kept; how much
 // each is worth, and when the lexical model alone will do, is learned on the rows held out, which none of them saw.
 // Then all are fitted again on all rows.
+import { SluiceError } from '../../core/error.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { MLP } from '../encoder/settings.ts'
-import { finalHead, sidesOf, validatedHeads } from '../encoder/train.ts'
-import { vectorsOf } from '../encoder/fit.ts'
+import { joint, refitHead, sidesOf, validatedHeads } from '../encoder/train.ts'
+import { headLogits, vectorsOf } from '../encoder/fit.ts'
 import { judge } from '../judge.ts'
 import { trainLexical } from '../lexical/train.ts'
 import { stackGraph } from './export.ts'
 import { cheapest, fitWeights, logs, mixed, steps } from './mix.ts'
 import { NEIGHBOURS, neighboursGraph, remember, voteRow } from './neighbours.ts'
+import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphRuntime } from '../../ports/graph.ts'
-import type { EncoderTools, Sides, ValidatedHead } from '../encoder/train.ts'
+import type { EncoderTools, Heads, Sides, ValidatedHead } from '../encoder/train.ts'
 import type { Examples } from '../examples.ts'
 import type { Judgement } from '../judge.ts'
 import type { LexicalSettings } from '../lexical/settings.ts'
@@ -59,38 +61,56 @@ export async function trainStack(
 ): Promise<TrainedStack> {
   const { runtime, signal } = tools
   const tree = treeOf(data.labels)
-  const sides = sidesOf(data, vectors, dims, settings.validationShare)
-  const { gold } = sides.held
   const lexical = await trainLexical(data, settings, seed, { runtime, signal, report: tools.reportLexical })
-  const heads = await validatedHeads(sides, tree, seed, tools)
-  const head = heads[heads.better]
-  const votesFor = await heldVotes(runtime, sides, remember(sides.kept), tree.paths)
-  const own: Experts = [logs(lexical.heldProbabilities), logs(head.probabilities)]
-  const tried = VOTES.map((vote) => ({ vote, said: votesFor(vote) })).map(({ vote, said }) => {
-    const experts = [...own, said]
-    const weights = fitWeights(experts, gold, tree.paths)
-    const mix = mixed(experts, weights, tree.paths)
-    return { vote, weights, mix, said, likelihood: meanLog(mix, gold, tree.paths) }
+  const parts = lexical.heldProbabilities.map((said, fold) => {
+    const sides = sidesOf(data, vectors, dims, settings.validationShare, fold)
+    if (said.length === sides.held.rows.length * tree.paths) return sides
+    throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
   })
+  const heads = await validatedHeads(parts[0]!, tree, seed, tools)
+  const head = heads[heads.better]
+  const votesFor = await Promise.all(parts.map((part) => heldVotes(runtime, part, remember(part.kept), tree.paths)))
+  const cheap = together(lexical.heldProbabilities)
+  const gold = Int32Array.from(parts.flatMap(({ held }) => [...held.gold]))
+  const own: Experts = [logs(cheap), logs(together(await heldHeads(parts, tree, seed, heads, tools)))]
+  const tried = VOTES.map((vote) => ({ vote, said: together(votesFor.map((votes) => votes(vote))) })).map(
+    ({ vote, said }) => {
+      const experts = [...own, said]
+      const weights = fitWeights(experts, gold, tree.paths)
+      const mix = mixed(experts, weights, tree.paths)
+      return { vote, weights, mix, said, likelihood: meanLog(mix, gold, tree.paths) }
+    },
+  )
   const { vote, weights, mix, said } = tried.reduce((a, b) => (b.likelihood > a.likelihood ? b : a))
-  const all = steps(lexical.heldProbabilities, mix, gold, tree.paths, POINTS)
+  const all = steps(cheap, mix, gold, tree.paths, POINTS)
   const chosen = cheapest(all, GIVEN_UP)
-  const final = await finalHead(sides, tree, seed, heads, tools)
-  const memory = remember(sides.all)
-  const parts = { tree, head: final, temperatures: head.temperatures, memory, vote, weights }
+  const { all: rows } = parts[0]!
+  const final = await refitHead(rows, tree, seed, heads, 'head, all rows', tools)
+  const graph = { tree, head: final, temperatures: head.temperatures, memory: remember(rows), vote, weights }
   const judged = (probabilities: Float32Array) => judge(probabilities, gold, tree, settings.precision)
   return {
-    model: runtime.serialise(stackGraph(parts)),
+    model: runtime.serialise(stackGraph(graph)),
     lexical,
     head,
     weights,
     vote,
     steps: all,
     chosen,
-    alone: [judged(lexical.heldProbabilities), head.judgement, judged(said.map(Math.exp))],
+    alone: [cheap, own[1]!.map(Math.exp), said.map(Math.exp)].map(judged),
     always: judged(mix),
-    served: judged(asked(lexical.heldProbabilities, mix, tree.paths, chosen.ask)),
+    served: judged(asked(cheap, mix, tree.paths, chosen.ask)),
   }
+}
+
+/** What the better head says of the rows that each part holds out: the first as validated, the others fitted alike. */
+async function heldHeads(parts: readonly Sides[], tree: Tree, seed: number, heads: Heads, tools: StackTools) {
+  const { probabilities, temperatures } = heads[heads.better]
+  const said = [probabilities]
+  for (const { kept, held } of parts.slice(1)) {
+    const weights = await refitHead(kept, tree, seed, heads, 'head, another part', tools)
+    said.push(joint(await headLogits(tools.runtime, held, tree, weights, MLP.threads), tree, temperatures))
+  }
+  return said
 }
 
 const BATCH_ROWS = 64
@@ -112,6 +132,16 @@ async function heldVotes(runtime: GraphRuntime, { held }: Sides, memory: Memory,
     for (let row = 0; row < held.rows.length; row++) voteRow(cosines, found, row, k, vote, out, row * paths, paths)
     return out
   }
+}
+
+function together(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
 }
 
 function meanLog(probabilities: Float32Array, gold: Int32Array, paths: number): number {
