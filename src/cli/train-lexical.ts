@@ -22,7 +22,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       curve.push({ at: progress.epoch, loss: progress.loss, accuracy: progress.accuracy })
   }
   const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })
-  const { validation, temperatures, thresholds, certificate, promise, epochs } = trained
+  const { validation, temperatures, thresholds, certificate, promise, isotonic, epochs } = trained
   const figures = { rows: data.examples.length, epochs, curve, temperatures, thresholds, promise, validation }
   return {
     folder: {
@@ -35,6 +35,7 @@ export async function train(job: TrainJob): Promise<Trained> {
         temperatures,
         thresholds,
         certificate: certificate && { ...certificate, data: job.files },
+        calibration: isotonic && { method: 'isotonic', isotonic },
         data: job.files,
         golden: trained.golden,
       },

@@ -39,7 +39,7 @@ export interface Manifest {
   readonly thresholds: readonly number[]
   /** What the thresholds promise, and on which rows that was certified. */
   readonly certificate?: (Certificate & { readonly data: Manifest['data'] }) | undefined
-  /** What `sluice calibrate` did to the model after training. */
+  /** How probabilities were calibrated beyond temperatures, by training or by `sluice calibrate`. */
   readonly calibration?: ManifestCalibration | undefined
   /** Added to the log-probability of each path when choosing the answer, where the kind decides against the prior. */
   readonly offsets?: readonly number[] | undefined

@@ -7,6 +7,7 @@ import { calibrationError } from '../../core/metrics.ts'
 import type { LevelLogits } from '../../core/calibration.ts'
 import type { Proposal } from '../../core/calibration/propose.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
+import type { LexicalSettings } from './settings.ts'
 
 /** What the validated fit showed, on rows it never saw. */
 export interface Validation {
@@ -25,7 +26,7 @@ export function judge(
   data: LevelLogits,
   tree: Tree,
   temperatures: readonly number[],
-  precision: number,
+  { precision, power }: Pick<LexicalSettings, 'precision' | 'power'>,
 ): { readonly proposal: Proposal; readonly validation: Omit<Validation, 'servedAccuracy'> } {
   const scored = score(data, tree, temperatures)
   const plain = score(
@@ -34,11 +35,12 @@ export function judge(
     temperatures.map(() => 1),
   )
   const deepest = tree.levels - 1
-  const proposal = proposeThresholds(scored, precision)
+  const proposal = proposeThresholds(scored, precision, power)
+  const { served } = proposal
   let covered = 0
   let right = 0
   for (let row = 0; row < data.rows; row++) {
-    if (!scored.every(({ probabilities }, level) => probabilities[row]! >= proposal.thresholds[level]!)) continue
+    if (!served.every(({ probabilities }, level) => probabilities[row]! >= proposal.thresholds[level]!)) continue
     covered++
     right += scored[deepest]!.hits[row]!
   }
@@ -46,7 +48,7 @@ export function judge(
   const validation = {
     rows: data.rows,
     accuracy: scored.map(({ hits }) => mean(hits)),
-    ece: calibrationError(scored[deepest]!.probabilities, scored[deepest]!.hits),
+    ece: calibrationError(served[deepest]!.probabilities, served[deepest]!.hits),
     eceBefore: calibrationError(plain[deepest]!.probabilities, plain[deepest]!.hits),
     coverage: covered / Math.max(data.rows, 1),
     selectiveAccuracy: covered === 0 ? 0 : right / covered,

@@ -37,6 +37,8 @@ export interface LexicalSettings {
   readonly epochsMax: number
   /** Passes without a better validation accuracy after which training ends. */
   readonly patience: number
+  /** Calibrated distributions are raised to this power, see `proposeThresholds`; 1 leaves them. */
+  readonly power: number
   /** Share of answers that is to be right at the proposed thresholds. */
   readonly precision: number
 }
@@ -62,6 +64,7 @@ export const LEXICAL: LexicalSettings = {
   epochsMin: 6,
   epochsMax: 40,
   patience: 4,
+  power: 2,
   precision: 0.97,
 }
 
