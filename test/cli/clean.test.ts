@@ -1,6 +1,7 @@
 // `sluice clean` as a user runs it, in a process of its own where it is to end well or be stopped.
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -84,6 +85,9 @@ describe('sluice clean', () => {
     )
     assert.equal(changes.length, figures.replaced + figures.dropped)
     const page = await readFile(join(report, 'review.html'), 'utf8')
+    const script = /<script>([^]*?)<\/script>/.exec(page)![1]!
+    const digest = createHash('sha256').update(script).digest('base64')
+    assert.ok(page.includes(`script-src 'sha256-${digest}'`), `page.html allows its own script only: sha256-${digest}`)
     assert.ok(!/(?:src|href)\s*=\s*["']?(?:https?:)?\/\//.test(page), 'the page loads nothing from anywhere')
 
     const [first, second] = changes.filter(({ action }) => action === 'replace')
