@@ -1,7 +1,6 @@
 // Thresholds that a training proposes from its own validation rows: certified where these are enough, else the loosest
 // that look right. Where the distribution was sharpened, also the maps that make its probabilities calibrated again.
 // Pure.
-import { loosestThreshold } from '../calibration.ts'
 import { certify, thresholdGrid } from './certificate.ts'
 import { fitIsotonic, isotonicAt, isotonicLevels } from './isotonic.ts'
 import type { Certificate } from './certificate.ts'
@@ -99,4 +98,28 @@ function mapped(levels: readonly LevelHits[], isotonic: readonly Isotonic[]): Le
     hits,
     probabilities: Float32Array.from(hits, (_, row) => all[row * levels.length + level]!),
   }))
+}
+
+/**
+ * The loosest threshold, in steps of .01, at which answers with at least that probability are right in at least the
+ * share `precision`; .99 where none is. The share is what was seen, not a certified bound.
+ */
+export function loosestThreshold(probabilities: ArrayLike<number>, hits: ArrayLike<number>, precision: number): number {
+  const steps = 100
+  const covered = new Float64Array(steps + 1)
+  const right = new Float64Array(steps + 1)
+  for (let index = 0; index < probabilities.length; index++) {
+    const step = Math.max(0, Math.min(steps, Math.floor(probabilities[index]! * steps)))
+    covered[step]! += 1
+    right[step]! += hits[index]!
+  }
+  let loosest = steps - 1
+  let coveredAbove = 0
+  let rightAbove = 0
+  for (let step = steps; step >= 0; step--) {
+    coveredAbove += covered[step]!
+    rightAbove += right[step]!
+    if (coveredAbove > 0 && rightAbove >= precision * coveredAbove) loosest = Math.min(loosest, step)
+  }
+  return loosest / steps
 }

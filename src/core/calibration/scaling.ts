@@ -1,6 +1,6 @@
 // Calibration of a joint distribution over paths by weighing the log-probabilities of each level's nodes: temperatures
 // per level, a weight and a bias per node (vector scaling), or a power of the whole. Pure; paths keep existing.
-import { fitTemperatures } from '../calibration.ts'
+import { fitTemperatures } from './temperature.ts'
 import type { Tree } from '../lexical/tree.ts'
 
 /** Joint probabilities [rows × paths] of labelled rows; gold is the index of each row's path, −1 for one unknown. */

@@ -1,8 +1,8 @@
 // What a model that never saw a row says of the row's label: the probability, per level, of the given path's node and
 // of the best path's. Two paths a row, whatever the size of the label set. Judges nothing.
-import { jointRow } from '../calibration.ts'
+import { jointRow } from '../calibration/temperature.ts'
 import { decode, decoded } from '../lexical/decode.ts'
-import type { LevelLogits } from '../calibration.ts'
+import type { LevelLogits } from '../calibration/temperature.ts'
 import type { Tree } from '../lexical/tree.ts'
 
 /** Rows side by side. */

@@ -1,6 +1,6 @@
 // Cleaning of labels by out-of-fold self-distillation: every row is judged by a model that saw neither the row nor its
 // near-duplicates. A round trains on what the round before made of the labels; every round judges the given ones.
-import { fitTemperatures } from '../../core/calibration.ts'
+import { fitTemperatures } from '../../core/calibration/temperature.ts'
 import { decide } from '../../core/cleaning/decide.ts'
 import { emptyEvidence, gather } from '../../core/cleaning/evidence.ts'
 import { foldsOf } from '../../core/cleaning/folds.ts'
@@ -9,7 +9,7 @@ import { SluiceError } from '../../core/error.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { heldLogits } from '../lexical/held-logits.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { Decision } from '../../core/cleaning/decide.ts'
 import type { Evidence } from '../../core/cleaning/evidence.ts'
 import type { CleaningSettings } from '../../core/cleaning/settings.ts'

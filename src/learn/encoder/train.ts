@@ -1,6 +1,6 @@
 // Training of heads over a frozen encoder's vectors: a validated fit that says how good it is and how long to train,
 // then a fit on all rows. The linear head beside the hidden layer says which of encoder and head is the limit.
-import { fitTemperatures, jointRow } from '../../core/calibration.ts'
+import { fitTemperatures, jointRow } from '../../core/calibration/temperature.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { SluiceError } from '../../core/error.ts'
@@ -9,7 +9,7 @@ import { judge } from '../judge.ts'
 import { fitHead, headLogits } from './fit.ts'
 import { servingHead } from './head.ts'
 import { LINEAR, MLP, epochsFor } from './settings.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphRuntime } from '../../ports/graph.ts'
 import type { Examples } from '../examples.ts'

@@ -1,10 +1,10 @@
 // Logits of rows that a model has never seen: one fit on the rows kept, logits of the rows held out. What
 // cross-validation and cleaning need of a lexical model, and nothing else; writes no model.
-import { inverseFrequencies } from './batches.ts'
+import { vocabulary as vocabularyOf } from './batches.ts'
 import { fit } from './fit.ts'
 import { epochsFor } from './settings.ts'
 import { levelLogits } from './validate.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { FitTools } from './fit.ts'
 import type { LexicalSettings } from './settings.ts'
@@ -20,7 +20,7 @@ export async function heldLogits(
   tools: Omit<FitTools, 'after'>,
 ): Promise<LevelLogits> {
   const epochs = epochsFor(kept.examples.length, settings)
-  const idf = inverseFrequencies(kept.examples, settings.features, settings.idfPower)
-  const weights = await fit({ ...kept, tree, idf, epochs, seed, settings }, { ...tools, after: () => true })
-  return levelLogits(held, weights, tree, idf, settings)
+  const vocabulary = vocabularyOf(kept.examples, settings.features, settings.idfPower)
+  const weights = await fit({ ...kept, tree, vocabulary, epochs, seed, settings }, { ...tools, after: () => true })
+  return levelLogits(held, weights, tree, vocabulary, settings)
 }

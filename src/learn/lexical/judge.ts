@@ -1,10 +1,10 @@
 // How good a lexical model is on rows it never saw, and the thresholds that follow from them.
 // Looks only; what it is given must not have been trained on.
-import { jointRow } from '../../core/calibration.ts'
+import { jointRow } from '../../core/calibration/temperature.ts'
 import { proposeThresholds } from '../../core/calibration/propose.ts'
 import { decode, decoded } from '../../core/lexical/decode.ts'
 import { calibrationError } from '../../core/metrics.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { Proposal } from '../../core/calibration/propose.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { LexicalSettings } from './settings.ts'

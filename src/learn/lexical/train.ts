@@ -1,12 +1,12 @@
 // Training of a lexical model from examples: a validated fit that says how good it is and how long to train, then a
 // fit on all rows. Little data is validated on several parts in turn, each by a fit that never saw it. Calibration and
 // thresholds come from the validated fits only, so they are honest about unseen rows.
-import { fitTemperatures } from '../../core/calibration.ts'
+import { fitTemperatures } from '../../core/calibration/temperature.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { SluiceError } from '../../core/error.ts'
 import { hash32 } from '../../core/random.ts'
-import { inverseFrequencies } from './batches.ts'
+import { featuresFor, vocabulary as vocabularyOf } from './batches.ts'
 import { servingGraph } from './export.ts'
 import { fit } from './fit.ts'
 import { epochsFor } from './settings.ts'
@@ -15,11 +15,13 @@ import { goldenBatch, served, servedAccuracy } from './served.ts'
 import { levelLogits, pathAccuracy } from './validate.ts'
 import type { Certificate } from '../../core/calibration/certificate.ts'
 import type { Isotonic } from '../../core/calibration/isotonic.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
+import type { FeatureSettings } from '../../core/lexical/features.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
+import type { Vocabulary } from './batches.ts'
 import type { Weights } from './fit.ts'
 import type { Validation } from './judge.ts'
 import type { LexicalSettings } from './settings.ts'
@@ -55,6 +57,8 @@ export interface TrainTools {
 export interface TrainedLexical {
   /** The ONNX file. */
   readonly model: Uint8Array
+  /** How texts become its inputs. */
+  readonly features: FeatureSettings
   readonly golden: Manifest['golden']
   readonly temperatures: readonly number[]
   readonly thresholds: readonly number[]
@@ -72,11 +76,13 @@ export interface TrainedLexical {
 
 export async function trainLexical(
   data: Examples,
-  settings: LexicalSettings,
+  given: LexicalSettings,
   seed: number,
   tools: TrainTools,
 ): Promise<TrainedLexical> {
   const tree = treeOf(data.labels)
+  const features = featuresFor(data.examples, given.features, given.bucketsMax)
+  const settings = { ...given, features }
   const parts = splits(data, settings)
   const { kept, held } = parts[0]!
   const first = await fitValidated(parts[0]!, tree, seed, settings, tools)
@@ -85,17 +91,16 @@ export async function trainLexical(
   const logits = together(folds.map((fold) => fold.logits))
   const temperatures = fitTemperatures(logits, tree).map((own) => own / settings.power)
   const { proposal, validation } = judge(logits, tree, temperatures, settings)
-  const { features } = settings
   const probabilities: Float32Array[] = []
-  for (const [index, { weights, idf }] of folds.entries()) {
-    const model = tools.runtime.serialise(servingGraph({ weights, idf, tree, temperatures }))
+  for (const [index, { weights, vocabulary }] of folds.entries()) {
+    const model = tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
     const texts = parts[index]!.held.examples.map((example) => example.texts)
     probabilities.push(await withCompiled(tools.runtime, model, (graph) => served(graph, texts, features)))
   }
   const all = { examples: [...kept.examples, ...held.examples], gold: joined([kept.gold, held.gold]) }
-  const idf = inverseFrequencies(all.examples, settings.features, settings.idfPower)
+  const vocabulary = vocabularyOf(all.examples, features, settings.idfPower)
   const weights = await fit(
-    { ...all, tree, idf, epochs: first.epochs, seed, settings },
+    { ...all, tree, vocabulary, epochs: first.epochs, seed, settings },
     {
       ...tools,
       onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'all rows', step, steps, loss }),
@@ -105,12 +110,13 @@ export async function trainLexical(
       },
     },
   )
-  const model = tools.runtime.serialise(servingGraph({ weights, idf, tree, temperatures }))
+  const model = tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
   const golden = await withCompiled(tools.runtime, model, (graph) =>
     goldenBatch(graph, data.labels, data.segments.length, features),
   )
   return {
     model,
+    features,
     golden,
     temperatures,
     thresholds: proposal.thresholds,
@@ -170,7 +176,7 @@ function splits(data: Examples, { validationShare, validationRows, foldsMax }: L
 interface Validated {
   readonly logits: LevelLogits
   readonly weights: Weights
-  readonly idf: Float32Array
+  readonly vocabulary: Vocabulary
   readonly epochs: number
 }
 
@@ -184,22 +190,22 @@ async function fitValidated(
   settings: LexicalSettings,
   tools: TrainTools,
 ): Promise<Validated> {
-  const idf = inverseFrequencies(kept.examples, settings.features, settings.idfPower)
+  const vocabulary = vocabularyOf(kept.examples, settings.features, settings.idfPower)
   const even = tree.nodes.map(() => 1)
   const epochs = epochsFor(kept.examples.length, settings)
   let best: (Validated & { readonly accuracy: number }) | undefined
   await fit(
-    { ...kept, tree, idf, epochs, seed, settings },
+    { ...kept, tree, vocabulary, epochs, seed, settings },
     {
       ...tools,
       onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'validated', step, steps, loss }),
       after: (epoch: number, weights: Weights, loss: number) => {
-        const logits = levelLogits(held, weights, tree, idf, settings)
+        const logits = levelLogits(held, weights, tree, vocabulary, settings)
         const accuracy = pathAccuracy(logits, tree, even)
         tools.report({ kind: 'epoch', phase: 'validated', epoch, epochs, loss, accuracy })
         if (epoch < epochs * EPOCHS_TRUSTED) return true
         if (best === undefined || accuracy.at(-1)! >= best.accuracy)
-          best = { logits, idf, weights: copied(weights), epochs: epoch, accuracy: accuracy.at(-1)! }
+          best = { logits, vocabulary, weights: copied(weights), epochs: epoch, accuracy: accuracy.at(-1)! }
         return epoch - best.epochs < Math.max(settings.patience, epochs / 4)
       },
     },
@@ -216,9 +222,9 @@ async function fitFold(
   settings: LexicalSettings,
   tools: TrainTools,
 ): Promise<Validated> {
-  const idf = inverseFrequencies(kept.examples, settings.features, settings.idfPower)
+  const vocabulary = vocabularyOf(kept.examples, settings.features, settings.idfPower)
   const weights = await fit(
-    { ...kept, tree, idf, epochs, seed, settings },
+    { ...kept, tree, vocabulary, epochs, seed, settings },
     {
       ...tools,
       onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'another part', step, steps, loss }),
@@ -228,7 +234,7 @@ async function fitFold(
       },
     },
   )
-  return { logits: levelLogits(held, weights, tree, idf, settings), weights, idf, epochs }
+  return { logits: levelLogits(held, weights, tree, vocabulary, settings), weights, vocabulary, epochs }
 }
 
 /** Training goes on in the same memory. */

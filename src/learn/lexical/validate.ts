@@ -2,9 +2,10 @@
 // Looks only; never changes weights.
 import { filler } from './batches.ts'
 import { marginLogit } from './margins.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Example } from '../examples.ts'
+import type { Vocabulary } from './batches.ts'
 import type { Weights } from './fit.ts'
 import type { LexicalSettings } from './settings.ts'
 import type { SparseBatch } from './shard.ts'
@@ -22,14 +23,14 @@ export function levelLogits(
   held: Held,
   weights: Weights,
   tree: Tree,
-  idf: Float32Array,
+  vocabulary: Vocabulary,
   settings: LexicalSettings,
 ): LevelLogits {
   const { features } = settings
   const { network, margins, width } = weights.columns
   const rows = held.examples.length
   const order = Int32Array.from(held.examples, (_, index) => index)
-  const fill = filler(features, idf)
+  const fill = filler(features, vocabulary)
   const batch: SparseBatch = {
     rows: 0,
     offsets: new Int32Array(BATCH_ROWS + 1),

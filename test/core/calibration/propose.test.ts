@@ -1,7 +1,7 @@
 // What a training proposes: thresholds that pass exactly what was certified, on probabilities as they will be served.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { proposeThresholds } from '../../../src/core/calibration/propose.ts'
+import { loosestThreshold, proposeThresholds } from '../../../src/core/calibration/propose.ts'
 import { calibrationError } from '../../../src/core/metrics.ts'
 import { random } from '../../../src/core/random.ts'
 import type { LevelHits } from '../../../src/core/calibration/propose.ts'
@@ -53,4 +53,11 @@ describe('proposed thresholds', () => {
     assert.equal(thresholds.length, 2)
     assert.match(said, /not certified .* rows are needed.*sluice calibrate/)
   })
+})
+
+describe('a threshold without a certificate', () => {
+  it('is the loosest that keeps the precision', () => {
+    assert.equal(loosestThreshold([0.95, 0.85, 0.75, 0.65], [1, 1, 1, 0], 0.97), 0.66)
+  })
+  it('is .99 where none keeps it', () => assert.equal(loosestThreshold([0.5, 0.6], [0, 0], 0.97), 0.99))
 })

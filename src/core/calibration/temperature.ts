@@ -1,6 +1,6 @@
-// Makes probabilities mean what they say, and finds thresholds that keep a promise, from validation predictions.
+// Temperatures: one a level, so that probabilities over existing paths mean what they say.
 // Pure; fits on what it is given, so it must never be given rows that a model is judged by.
-import type { Tree } from './lexical/tree.ts'
+import type { Tree } from '../lexical/tree.ts'
 
 /** Validation rows: logits per level [rows × nodes of the level], l1 first, and the index of each row's gold path. */
 export interface LevelLogits {
@@ -73,28 +73,4 @@ export function fitTemperatures(data: LevelLogits, tree: Tree, start = tree.node
     }
   }
   return temperatures
-}
-
-/**
- * The loosest threshold, in steps of .01, at which answers with at least that probability are right in at least the
- * share `precision`; .99 where none is. The share is what was seen, not a certified bound.
- */
-export function loosestThreshold(probabilities: ArrayLike<number>, hits: ArrayLike<number>, precision: number): number {
-  const steps = 100
-  const covered = new Float64Array(steps + 1)
-  const right = new Float64Array(steps + 1)
-  for (let index = 0; index < probabilities.length; index++) {
-    const step = Math.max(0, Math.min(steps, Math.floor(probabilities[index]! * steps)))
-    covered[step]! += 1
-    right[step]! += hits[index]!
-  }
-  let loosest = steps - 1
-  let coveredAbove = 0
-  let rightAbove = 0
-  for (let step = steps; step >= 0; step--) {
-    coveredAbove += covered[step]!
-    rightAbove += right[step]!
-    if (coveredAbove > 0 && rightAbove >= precision * coveredAbove) loosest = Math.min(loosest, step)
-  }
-  return loosest / steps
 }
