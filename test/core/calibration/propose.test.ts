@@ -56,8 +56,8 @@ describe('proposed thresholds', () => {
 })
 
 describe('a threshold without a certificate', () => {
-  it('is the loosest that keeps the precision', () => {
+  test('is the loosest that keeps the precision', () => {
     assert.equal(loosestThreshold([0.95, 0.85, 0.75, 0.65], [1, 1, 1, 0], 0.97), 0.66)
   })
-  it('is .99 where none keeps it', () => assert.equal(loosestThreshold([0.5, 0.6], [0, 0], 0.97), 0.99))
+  test('is .99 where none keeps it', () => assert.equal(loosestThreshold([0.5, 0.6], [0, 0], 0.97), 0.99))
 })
