@@ -1,21 +1,25 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { cheapest, fitWeights, logs, mixed, steps } from '../../../src/learn/stack/mix.ts'
 
 const PATHS = 4
 
-/** Distributions [rows × 4] and a gold path a row. */
-const judged = fc.integer({ min: 1, max: 30 }).chain((rows) => {
-  const distribution = fc
-    .array(fc.double({ min: 0.01, max: 1, noNaN: true }), { minLength: PATHS, maxLength: PATHS })
-    .map((values) => values.map((value) => value / values.reduce((sum, one) => sum + one)))
-  const expert = fc
-    .array(distribution, { minLength: rows, maxLength: rows })
-    .map((all) => Float32Array.from(all.flat()))
-  const gold = fc.array(fc.integer({ min: 0, max: PATHS - 1 }), { minLength: rows, maxLength: rows })
-  return fc.record({ a: expert, b: expert, gold: gold.map((paths) => Int32Array.from(paths)) })
-})
+/** A distribution over the paths. */
+const distribution = fc
+  .array(fc.double({ min: 0.01, max: 1, noNaN: true }), { minLength: PATHS, maxLength: PATHS })
+  .map((values) => {
+    const total = values.reduce((sum, one) => sum + one)
+    return values.map((value) => value / total)
+  })
+const judgedRow = fc.record({ a: distribution, b: distribution, gold: fc.integer({ min: 0, max: PATHS - 1 }) })
+
+/** What two experts say of some rows, [rows × 4] each, and a gold path a row. */
+const judged = fc.array(judgedRow, { minLength: 1, maxLength: 30 }).map((rows) => ({
+  a: Float32Array.from(rows.flatMap((row) => row.a)),
+  b: Float32Array.from(rows.flatMap((row) => row.b)),
+  gold: Int32Array.from(rows, (row) => row.gold),
+}))
 
 const lossOf = (probabilities: Float32Array, gold: Int32Array) =>
   gold.reduce((sum, path, row) => sum - Math.log(probabilities[row * PATHS + path]!), 0) / gold.length
