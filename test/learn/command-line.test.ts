@@ -33,6 +33,18 @@ function sluice(...args: string[]): Promise<{ code: number; stdout: string; stde
   })
 }
 
+/** Every number of a value, in all the ways that a card may round it; numbers within texts as they stand. */
+function figuresOf(value: unknown): Set<string> {
+  if (typeof value === 'string') return new Set(value.match(/\d+\.\d+/g))
+  if (typeof value === 'object' && value !== null)
+    return new Set(Object.values(value).flatMap((one) => [...figuresOf(one)]))
+  const number = Number(value)
+  return new Set([
+    String(number),
+    ...[1, 2, 3].flatMap((digits) => [number, 100 * number, number / 1e6].map((one) => one.toFixed(digits))),
+  ])
+}
+
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sluice-train-'))
   data = join(dir, 'shop.jsonl.gz')
@@ -55,6 +67,16 @@ describe('sluice train and evaluate', () => {
       'manifest.json',
       'model.onnx',
     ])
+    const printed = figuresOf(JSON.parse(trained.stdout))
+    const card = await readFile(join(out, 'card.md'), 'utf8')
+    assert.match(card, /^ {4}sluice train --data .* --seed 1 --json$/m)
+    const figures = card.match(/\d+\.\d+/g) ?? []
+    assert.ok(figures.length > 5)
+    assert.deepEqual(
+      figures.filter((figure) => !printed.has(figure)),
+      [],
+      'the command of the card prints them all',
+    )
     const evaluated = await sluice('evaluate', '--model', out, '--data', held, '--json')
     assert.equal(evaluated.code, 0, evaluated.stderr)
     const found = JSON.parse(evaluated.stdout) as Record<string, unknown> & { accuracy: { l1: number; l2: number } }
