@@ -31,7 +31,7 @@ export async function train(job: TrainJob): Promise<Trained> {
         kind: 'lexical',
         segments: data.segments,
         normaliser: NORMALISER_VERSION,
-        features: { version: FEATURES_VERSION, ...LEXICAL.features },
+        features: { version: FEATURES_VERSION, ...trained.features },
         temperatures,
         thresholds,
         certificate: certificate && { ...certificate, data: job.files },

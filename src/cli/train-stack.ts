@@ -34,7 +34,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       kind: 'stack' as const,
       segments: data.segments,
       normaliser: NORMALISER_VERSION,
-      features: { version: FEATURES_VERSION, ...LEXICAL.features },
+      features: { version: FEATURES_VERSION, ...lexical.features },
       encoder: settings,
       ask: chosen.ask,
       temperatures: lexical.temperatures,

@@ -54,7 +54,7 @@ export async function shopModel(settings = SMALL): Promise<NewModelFolder> {
       kind: 'lexical',
       segments: data.segments,
       normaliser: NORMALISER_VERSION,
-      features: { version: FEATURES_VERSION, ...settings.features },
+      features: { version: FEATURES_VERSION, ...trained.features },
       temperatures: trained.temperatures,
       thresholds: trained.thresholds,
       calibration: trained.isotonic && { method: 'isotonic', isotonic: trained.isotonic },

@@ -48,15 +48,45 @@ function chunk(examples: readonly Example[], extract: ReturnType<typeof extracto
   return { offsets, ids: Ids.from(ids), counts: Uint16Array.from(counts) }
 }
 
-/** Smoothed idf per bucket, ln((1 + n) / (1 + df)) + 1 as scikit-learn's TfidfTransformer has it, to a power. */
-export function inverseFrequencies(
-  examples: readonly Example[],
-  settings: FeatureSettings,
-  power: number,
-): Float32Array {
+/** The features that examples have: each has a row of the table. Row 0 is that of all others and stays nothing. */
+export interface Vocabulary {
+  /** Row of each bucket. */
+  readonly rowOf: Int32Array
+  /** Per row: smoothed idf, ln((1 + n) / (1 + df)) + 1 as scikit-learn's TfidfTransformer has it, to a power. */
+  readonly idf: Float32Array
+}
+
+export function vocabulary(examples: readonly Example[], settings: FeatureSettings, power: number): Vocabulary {
   const frequencies = new Uint32Array(settings.buckets)
   for (const { ids } of featuresOf(examples, settings)) for (let j = 0; j < ids.length; j++) frequencies[ids[j]!]! += 1
-  return Float32Array.from(frequencies, (df) => (Math.log((1 + examples.length) / (1 + df)) + 1) ** power)
+  const idfOf = (df: number) => (Math.log((1 + examples.length) / (1 + df)) + 1) ** power
+  const idf = [idfOf(0)]
+  const rowOf = Int32Array.from(frequencies, (df) => (df === 0 ? 0 : idf.push(idfOf(df)) - 1))
+  return { rowOf, idf: Float32Array.from(idf) }
+}
+
+/**
+ * Settings for these examples: finer buckets, `bucketsMax` of them, where the examples have no more features than the
+ * table may have rows, so that hardly two of them share a row; the given ones for large data.
+ */
+export function featuresFor(
+  examples: readonly Example[],
+  settings: FeatureSettings,
+  bucketsMax: number,
+): FeatureSettings {
+  const finer = { ...settings, buckets: Math.max(bucketsMax, settings.buckets) }
+  const extract = extractor(finer)
+  const seen = new Uint8Array(finer.buckets)
+  let rows = 0
+  for (const { texts } of examples) {
+    const { ids, size } = extract(texts)
+    for (let j = 0; j < size; j++) {
+      rows += 1 - seen[ids[j]!]!
+      seen[ids[j]!] = 1
+    }
+    if (rows >= settings.buckets) return settings
+  }
+  return finer
 }
 
 export interface Dropout {
@@ -77,7 +107,7 @@ export type Fill = (
 const SUBLINEAR = Float64Array.from({ length: 256 }, (_, count) => 1 + Math.log(Math.max(count, 1)))
 
 /** Fills batches with rows order[from..to) of the examples. */
-export function filler(settings: FeatureSettings, idf: Float32Array, dropout?: Dropout): Fill {
+export function filler(settings: FeatureSettings, { rowOf, idf }: Vocabulary, dropout?: Dropout): Fill {
   const share = dropout?.share ?? 0
   return (batch, examples, order, from, to) => {
     const chunks = featuresOf(examples, settings)
@@ -91,11 +121,11 @@ export function filler(settings: FeatureSettings, idf: Float32Array, dropout?: D
       const start = at
       let squares = 0
       for (let j = own.offsets[index % CHUNK_ROWS]!; j < end; j++) {
-        const id = own.ids[j]!
+        const id = rowOf[own.ids[j]!]!
         const count = own.counts[j]!
         const weight = (SUBLINEAR[count] ?? 1 + Math.log(count)) * idf[id]!
         squares += weight * weight
-        if (dropout !== undefined && dropout.next() < share) continue
+        if (id === 0 || (dropout !== undefined && dropout.next() < share)) continue
         ids[at] = id
         weights[at++] = weight
       }

@@ -6,6 +6,7 @@ import { GraphBuilder } from '../graph-builder.ts'
 import { marginLogit } from './margins.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
+import type { Vocabulary } from './batches.ts'
 import type { Weights } from './fit.ts'
 
 /** Largest value of a rounded feature weight: 7 bits, so that pairs of products fit 16 bits on CPUs without VNNI. */
@@ -14,7 +15,7 @@ const TABLE_MAX = 127
 
 export interface ExportInput {
   readonly weights: Weights
-  readonly idf: Float32Array
+  readonly vocabulary: Vocabulary
   readonly tree: Tree
   /** Per level, l1 first. */
   readonly temperatures: readonly number[]
@@ -25,7 +26,8 @@ export interface ExportInput {
  * the joint distribution over existing paths. A row without features gives the prior that the biases hold.
  */
 export function servingGraph(input: ExportInput): GraphSpec {
-  const { idf, tree, weights } = input
+  const { vocabulary, tree, weights } = input
+  const { idf, rowOf } = vocabulary
   const { network } = weights.columns
   const folded = fold(input)
   const { table, scales, width } = quantised(folded, network)
@@ -34,16 +36,17 @@ export function servingGraph(input: ExportInput): GraphSpec {
   const tf = graph.input('tf', ['B', 'F'])
   const vector = (name: string, data: Float32Array) =>
     graph.tensor(name, { dtype: 'float32', dims: [data.length], data })
-  const weighted = graph.op('Mul', [graph.op('Gather', [vector('idf', idf), ids]), tf])
+  const at = graph.op('Gather', [graph.tensor('row-of', { dtype: 'int32', dims: [rowOf.length], data: rowOf }), ids])
+  const weighted = graph.op('Mul', [graph.op('Gather', [vector('idf', idf), at]), tf])
   const length = graph.op('Sqrt', [graph.op('ReduceSumSquare', [weighted], { axes: [1], keepdims: 1 })])
   const unit = graph.op('Div', [weighted, graph.op('Max', [length, graph.scalar(1e-12)])])
-  const scaled = graph.op('Mul', [unit, graph.op('Gather', [vector('scales', scales), ids])])
+  const scaled = graph.op('Mul', [unit, graph.op('Gather', [vector('scales', scales), at])])
   const most = graph.op('Max', [graph.op('ReduceMax', [scaled], { axes: [1], keepdims: 1 }), graph.scalar(1e-12)])
   const steps = graph.op('Div', [most, graph.scalar(WEIGHT_MAX)])
   const rounded = graph.op('Cast', [graph.op('Round', [graph.op('Div', [scaled, steps])])], { to: 2 })
   const rows = graph.op('Gather', [
     graph.tensor('table', { dtype: 'int8', dims: [idf.length, width], data: table }),
-    ids,
+    at,
   ])
   const product = graph.op('MatMulInteger', [graph.op('Unsqueeze', [rounded, graph.ints(1)]), rows])
   const sums = graph.op('Mul', [graph.op('Cast', [graph.op('Squeeze', [product, graph.ints(1)])], { to: 1 }), steps])
@@ -135,7 +138,8 @@ function quantised({ embeddings, margins, w }: Folded, network: number): Quantis
     if (margins !== undefined) line.set(margins.subarray(row * more, (row + 1) * more), network)
     let most = 0
     for (let k = 0; k < width; k++) most = Math.max(most, Math.abs(line[k]!))
-    const scale = most / TABLE_MAX || 1
+    if (most === 0) continue // and its scale is nothing: it must not coarsen the steps of a text's other features
+    const scale = most / TABLE_MAX
     scales[row] = scale
     for (let k = 0; k < width; k++) table[row * width + k] = Math.round(line[k]! / scale)
   }

@@ -12,6 +12,7 @@ import type { Tree } from '../../core/lexical/tree.ts'
 import type { Random } from '../../core/random.ts'
 import type { Compiled, GraphRuntime, Tensor } from '../../ports/graph.ts'
 import type { Example } from '../examples.ts'
+import type { Vocabulary } from './batches.ts'
 import type { Columns, LexicalSettings } from './settings.ts'
 import type { Shards } from './shards.ts'
 
@@ -31,7 +32,7 @@ export interface FitInput {
   /** Index of each example's path. */
   readonly gold: Int32Array
   readonly tree: Tree
-  readonly idf: Float32Array
+  readonly vocabulary: Vocabulary
   readonly epochs: number
   readonly seed: number
   readonly settings: LexicalSettings
@@ -58,7 +59,7 @@ export async function fit(input: FitInput, tools: FitTools): Promise<Weights> {
   const head = headStep({ width: columns.network, classes: tree.nodes, levelWeights, labelSmoothing, adamw })
   const step = await tools.runtime.compile(tools.runtime.serialise(head), { threads })
   const shards = await startShards({
-    buckets: features.buckets,
+    buckets: input.vocabulary.idf.length,
     width: columns.width,
     threads,
     batchRows,
@@ -80,7 +81,7 @@ async function loop(
   compiled: Compiled,
   shards: Shards,
 ): Promise<Weights> {
-  const { examples, tree, settings, epochs, idf } = input
+  const { examples, tree, settings, epochs, vocabulary } = input
   const { adamw, spread } = settings
   const { network, width } = columns
   const batchRows = batchRowsFor(examples.length)
@@ -88,7 +89,7 @@ async function loop(
   spreadOut(shards.tables, columns, spread, next)
   let state = headState(network, tree, spread, next)
   const beside = columns.margins === 0 ? undefined : margins(tree, adamw)
-  const fill = filler(settings.features, idf, { share: settings.featureDropout, next: random(input.seed + 1) })
+  const fill = filler(settings.features, vocabulary, { share: settings.featureDropout, next: random(input.seed + 1) })
   const order = Int32Array.from(examples, (_, index) => index)
   const perEpoch = Math.ceil(examples.length / batchRows)
   const steps = perEpoch * epochs
@@ -136,11 +137,11 @@ async function loop(
   return weights()
 }
 
-/** First weights of the network's columns; those of the margins start from nothing. */
+/** First weights of the network's columns; row 0 and the margins start from nothing. */
 function spreadOut(tables: readonly Float32Array[], columns: Columns, spread: number, next: Random): void {
   const own = columns.width / tables.length
   tables.forEach((table, index) => {
-    for (let i = 0; i < table.length; i++)
+    for (let i = own; i < table.length; i++)
       if (index * own + (i % own) < columns.network) table[i] = spread * normal(next)
   })
 }

@@ -8,7 +8,10 @@ import type { Tree } from '../../core/lexical/tree.ts'
 import type { AdamW } from '../adamw.ts'
 
 export interface LexicalSettings {
+  /** With as many buckets as the table has rows at most. */
   readonly features: FeatureSettings
+  /** Buckets for data whose features all have rows, see `featuresFor`. */
+  readonly bucketsMax: number
   /** Weight of a feature: sub-linear tf times idf to this power. */
   readonly idfPower: number
   /** Dimensions of the network's embeddings at most, see `columnsFor`. */
@@ -45,6 +48,7 @@ export interface LexicalSettings {
 
 export const LEXICAL: LexicalSettings = {
   features: DEFAULT_FEATURES,
+  bucketsMax: 262_144,
   idfPower: 0.5,
   width: 128,
   columnsMax: 224,
