@@ -32,10 +32,11 @@ export type Certified =
 /**
  * Walks the grid from strict to loose while the precision of the rows that pass is certified: the one-sided bound of
  * Clopper and Pearson at 1 − delta is at least the target. Stops at the first threshold that fails and gives the one
- * before. That is fixed-sequence testing (Angelopoulos et al. 2021, "Learn then Test", section 3.2 and appendix): the
- * chance that the promise fails is at most delta for the whole walk, without a correction for the number of thresholds,
- * as long as the grid does not depend on these rows and they are drawn like what is served. `probabilities` and `hits`
- * (1 right, 0 wrong) are the deepest level's, one a row; NaN never passes. Throws RangeError where the grid does not fall.
+ * before. That is fixed-sequence testing, the simplest of the sequential tests of "Learn then Test" (Angelopoulos et al.
+ * 2021): the chance that the promise fails is at most delta for the whole walk, without a correction for the number of
+ * thresholds, as long as the grid does not depend on these rows and they are drawn like what is served. `probabilities`
+ * and `hits` (1 right, 0 wrong) are the deepest level's, one a row; NaN never passes. Throws RangeError where the grid
+ * does not fall.
  */
 export function certify(
   probabilities: ArrayLike<number>,
