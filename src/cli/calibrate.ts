@@ -60,7 +60,7 @@ export async function run(args: string[]): Promise<number> {
   const folder = await readModelFolder(dir)
   const view = progressView(values.json)
   const abort = new AbortController()
-  const interrupt = () => abort.abort(new SluiceError('SL505', 'interrupted; nothing was written'))
+  const interrupt = () => abort.abort(new SluiceError('SL505', 'nothing was written'))
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
     const { rows, files } = await readAll(values.data, folder)

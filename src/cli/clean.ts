@@ -58,7 +58,7 @@ export async function run(args: string[]): Promise<number> {
   const started = performance.now()
   const view = progressView(values.json)
   const abort = new AbortController()
-  const interrupt = () => abort.abort(new SluiceError('SL503', 'interrupted; nothing was written'))
+  const interrupt = () => abort.abort(new SluiceError('SL505', 'nothing was written'))
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
     const figures = values.verdicts

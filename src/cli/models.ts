@@ -82,7 +82,7 @@ async function pull(what: string, values: Values): Promise<number> {
   const { name } = entry.settings
   const view = progressView(values.json)
   const abort = new AbortController()
-  const interrupt = () => abort.abort(new SluiceError('SL504', 'interrupted; run it again to go on'))
+  const interrupt = () => abort.abort(new SluiceError('SL505', 'what was fetched is kept and the rest follows'))
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
     const files = await fetched(entry, view, abort.signal)
