@@ -7,6 +7,8 @@ import { openPairTokenizer } from '../adapters/onnx/tokenizer.ts'
 import { SluiceError } from '../core/error.ts'
 import { tree } from '../core/lexical/tree.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
+import { fitTemperature } from '../learn/pair/calibrate.ts'
+import { answersOf } from '../learn/transformer/answers.ts'
 import { transformerCard } from '../learn/transformer/card.ts'
 import { parts, transformerExamples } from '../learn/transformer/examples.ts'
 import { exported, inBytes } from '../learn/transformer/export.ts'
@@ -14,6 +16,7 @@ import { fitTransformer } from '../learn/transformer/fit.ts'
 import { foldConstants } from '../learn/transformer/fold.ts'
 import { judge } from '../learn/transformer/judge.ts'
 import { ADAPTER_LEARNING_RATE, TRANSFORMER } from '../learn/transformer/settings.ts'
+import type { TransformerExamples } from '../learn/transformer/examples.ts'
 import type { TransformerSettings } from '../learn/transformer/settings.ts'
 import type { KindOption, Trained, TrainJob } from './train.ts'
 
@@ -30,6 +33,9 @@ export const options: Readonly<Record<string, KindOption>> = {
   'tokens-max': { value: 'N', says: 'longer texts are cut', default: String(TRANSFORMER.tokensMax) },
   threads: { value: 'N', says: 'threads of the runtime', default: String(TRANSFORMER.threads) },
 }
+
+/** Query and title; descriptions are long and say little. */
+const PAIR_TEXTS = 2
 
 /** Share of answers at the proposed threshold that are right, where that can be had. */
 const PRECISION = { pair: 0.85, text: 0.97 }
@@ -66,43 +72,33 @@ export async function train(job: TrainJob): Promise<Trained> {
     },
   )
   const labels = Int32Array.from(split.validation, ({ label }) => label)
-  const judged = judge({ ...split, logits: fitted.logits, labels }, tree(data.labels), {
+  const rows = Int32Array.from(labels.keys())
+  const temperature = fitTemperature({ scores: fitted.logits, labels, classes }, rows)
+  const answering = inBytes(exported(graph, fitted, { classes, temperature }))
+  const model = runtime.serialise(answering)
+  const served = await runtime.compile(model, { threads: settings.threads })
+  const probabilities = await answersOf(served, split.validation, classes, {}, signal).finally(() => served.close())
+  const judged = judge({ ...split, probabilities, labels }, tree(data.labels), {
     precision: data.pair ? PRECISION.pair : PRECISION.text,
     adjusted: data.pair,
     sources: data.sources.length,
   })
-  const { temperature } = judged
-  const answering = inBytes(exported(graph, fitted, { classes, temperature }))
   const types = answering.inputs.some(({ name }) => name === 'token_type_ids')
+  const manifest = { ...manifestOf(data, settings, types), temperatures: data.labels.paths[0]!.map(() => temperature) }
+  const { thresholds, offsets } = judged
   const folder = {
-    manifest: {
-      format: 1 as const,
-      kind: 'imported' as const,
-      segments: data.segments,
-      normaliser: NORMALISER_VERSION,
-      features: {
-        version: IMPORTED_VERSION,
-        tokensMax: settings.tokensMax,
-        pair: Number(data.pair),
-        types: Number(types),
-        texts: data.pair ? 2 : data.segments.length,
-      },
-      temperatures: data.labels.paths[0]!.map(() => temperature),
-      thresholds: judged.thresholds,
-      offsets: judged.offsets,
-      data: files,
-    },
-    model: runtime.serialise(answering),
+    manifest: { ...manifest, thresholds, offsets, data: files },
+    model,
     parts: { 'tokenizer.json': encoder.tokenizer },
     labelPaths: data.labels.paths,
   }
   const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
   const { epochs, steps, rowsPerSecond } = fitted
-  const bytes = folder.model.length
-  const counts = { training: split.training.length, validation: split.validation.length, epochs, steps, rowsPerSecond }
-  const run = { ...counts, encoder: encoder.settings.name, settings, files, bytes, command: job.command }
+  const bytes = model.length
+  const counts = { training: split.training.length, validation: split.validation.length, epochs, steps }
+  const run = { ...counts, temperature, encoder: encoder.settings.name, settings, files, bytes, command: job.command }
   const named = Object.fromEntries(data.sources.map((source, at) => [source, judged.bySource[at]]))
-  const calibration = { temperature, thresholds: judged.thresholds, offsets: judged.offsets, bySource: named }
+  const calibration = { temperature, thresholds, offsets, bySource: named }
   return {
     folder: {
       ...folder,
@@ -112,7 +108,7 @@ export async function train(job: TrainJob): Promise<Trained> {
         'card.md': transformerCard(data, judged, run),
       },
     },
-    figures: { ...counts, accuracy: judged.accuracy, ...calibration, warnings: data.warnings },
+    figures: { ...counts, rowsPerSecond, accuracy: judged.accuracy, ...calibration, warnings: data.warnings },
     summary: [
       ...Object.entries(named).flatMap(([source, found]) =>
         found && found.plain.rows > 0
@@ -123,6 +119,23 @@ export async function train(job: TrainJob): Promise<Trained> {
       ),
       `${rowsPerSecond.toFixed(1)} rows/s in training`,
     ],
+  }
+}
+
+/** What the manifest says of how the model reads. */
+function manifestOf({ segments, pair }: TransformerExamples, { tokensMax }: TransformerSettings, types: boolean) {
+  return {
+    format: 1 as const,
+    kind: 'imported' as const,
+    segments,
+    normaliser: NORMALISER_VERSION,
+    features: {
+      version: IMPORTED_VERSION,
+      tokensMax,
+      pair: Number(pair),
+      types: Number(types),
+      texts: pair ? PAIR_TEXTS : segments.length,
+    },
   }
 }
 

@@ -16,7 +16,7 @@ export interface TransformerRun {
   readonly validation: number
   readonly epochs: number
   readonly steps: number
-  readonly rowsPerSecond: number
+  readonly temperature: number
   readonly files: Manifest['data']
   readonly bytes: number
   readonly command: string
@@ -51,15 +51,15 @@ ${settings.tokensMax} at most → mean of the last layer → linear → softmax.
 ${run.files.map(({ file, rows, sha256 }) => `- ${file}: ${rows} rows (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
 
 Trained on ${run.training} rows, ${run.epochs} epochs kept, ${run.steps} steps of ${settings.batchRows} (AdamW, learning rate ${settings.learningRate}, ${percent(settings.warmup)}
-warm-up, linear decay, gradients clipped at ${settings.normMax}); ${run.rowsPerSecond.toFixed(1)} rows/s with ${settings.threads} threads.
+warm-up, linear decay, gradients clipped at ${settings.normMax}), ${settings.threads} threads.
 ${data.warnings.map((warning) => `- ${warning}`).join('\n')}
 
 ## Figures
-On ${run.validation} rows whose ${data.pair ? 'query' : 'title'} was not trained on (a tenth, by hash); the epoch was chosen on them${data.pair ? ', the offsets on the other half' : ''}.
+On ${run.validation} rows whose ${data.pair ? 'query' : 'title'} was not trained on (a tenth, by hash), answered by the exported graph; the epoch was chosen on them${data.pair ? ', the offsets on the other half' : ''}.
 ${data.pair ? '' : `Accuracy by level: ${judged.accuracy.map((share, level) => `l${level + 1} ${percent(share)}`).join(', ')}.\n`}
 ${table('most probable class', (at) => judged.bySource[at]?.plain)}
 ${table('adjusted to the prior', (at) => judged.bySource[at]?.decided)}
-Temperature ${judged.temperature.toFixed(3)}; proposed thresholds ${judged.thresholds.join(' / ')}. All of it is printed by
+Temperature ${run.temperature.toFixed(3)}; proposed thresholds ${judged.thresholds.join(' / ')}. All of it is printed by
 
     ${run.command}
 

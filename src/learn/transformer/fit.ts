@@ -4,7 +4,8 @@ import { SluiceError } from '../../core/error.ts'
 import { random } from '../../core/random.ts'
 import { differentiate } from '../autodiff/differentiate.ts'
 import { observeShapes } from '../autodiff/shapes.ts'
-import { type Tokens, shuffledBatches, sortedBatches, tokenFeeds } from './batches.ts'
+import { answersOf, fed, floats } from './answers.ts'
+import { type Tokens, shuffledBatches, tokenFeeds } from './batches.ts'
 import { type Classifier, KEPT, TARGETS, asInputs, classifierOf, withLoss } from './classifier.ts'
 import { type Gradient, optimiser } from './optimiser.ts'
 import type { Compiled, GraphRuntime, GraphSpec, Tensor } from '../../ports/graph.ts'
@@ -57,7 +58,8 @@ export async function fitTransformer(
   const step = await trainingStep(classifier, data, state, width, tools, threads)
   const answer = await runtime.compile(runtime.serialise(asInputs(spec, names)), { threads })
   try {
-    const look = () => logitsOf(answer, data.validation, data.classes, state, width, tools.signal)
+    const kept = { [KEPT]: floats([1, width], () => 1) }
+    const look = () => answersOf(answer, data.validation, data.classes, { ...state, ...kept }, tools.signal)
     return { classifier, ...(await loop({ classifier, data, settings, next, state, width, step, look }, tools)) }
   } finally {
     await step.close()
@@ -184,27 +186,6 @@ function feedsFor(
   return fed(step, { ...tokenFeeds(rows), [KEPT]: kept, [TARGETS]: targets, ...state })
 }
 
-async function logitsOf(
-  answer: Compiled,
-  rows: readonly TokenRow[],
-  classes: number,
-  state: Readonly<Record<string, Tensor>>,
-  width: number,
-  signal: AbortSignal,
-): Promise<Float32Array> {
-  const out = new Float32Array(rows.length * classes)
-  const lengths = rows.map(({ ids }) => ids.length)
-  for (const batch of sortedBatches(lengths, 64, Int32Array.from(rows.keys()))) {
-    signal.throwIfAborted()
-    const kept = floats([batch.length, width], () => 1)
-    const feeds = { ...tokenFeeds(Array.from(batch, (row) => rows[row]!)), [KEPT]: kept, ...state }
-    const { logits } = await answer.run(fed(answer, feeds))
-    const values = logits!.data as Float32Array
-    batch.forEach((row, at) => out.set(values.subarray(at * classes, (at + 1) * classes), row * classes))
-  }
-  return out
-}
-
 /** Mean weighted cross-entropy and accuracy. */
 function judged(logits: Float32Array, rows: readonly TokenRow[], classes: number): { loss: number; accuracy: number } {
   let [loss, right, total] = [0, 0, 0]
@@ -222,15 +203,6 @@ function judged(logits: Float32Array, rows: readonly TokenRow[], classes: number
 /** Linear warm-up, then linear decay to nothing; progress in (0, 1]. */
 function schedule(progress: number, warmup: number): number {
   return progress < warmup ? progress / warmup : Math.max(0, (1 - progress) / (1 - warmup))
-}
-
-function fed(compiled: Compiled, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  return Object.fromEntries(compiled.inputs.map((name) => [name, feeds[name]!]))
-}
-
-function floats(dims: readonly number[], value: () => number): Tensor {
-  const size = dims.reduce((product, dim) => product * dim, 1)
-  return { dtype: 'float32', dims, data: Float32Array.from({ length: size }, value) }
 }
 
 function copied({ dtype, dims, data }: Tensor): Tensor {

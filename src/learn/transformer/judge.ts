@@ -1,10 +1,9 @@
-// What the validation part says of a fitted transformer: temperature, decisions, thresholds, figures by source.
+// What the validation part says of a fine-tuned transformer: decisions, thresholds, figures by source.
 // Offsets are judged on queries that did not choose them: each half of the rows by those of the other half.
-import { type Figures, figures, fitOffsets, fitTemperature, fitThreshold } from '../pair/calibrate.ts'
+import { type Figures, figures, fitOffsets, fitThreshold } from '../pair/calibrate.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 
 export interface Judged {
-  readonly temperature: number
   /** Per level. */
   readonly thresholds: readonly number[]
   /** Added to log probabilities by class, where decisions are adjusted to the prior. */
@@ -16,24 +15,26 @@ export interface Judged {
 }
 
 export interface JudgedRows {
-  /** [rows × paths] */
-  readonly logits: Float32Array
+  /** Calibrated, as the exported graph gives them, [rows × paths]. */
+  readonly probabilities: Float32Array
   readonly labels: Int32Array
   readonly sources: Int32Array
   /** One of two halves, the same for equal queries. */
   readonly halves: Uint8Array
 }
 
+/** Below this a probability is as good as nought. */
+const SHARE_MIN = 1e-12
+
 export function judge(
-  { logits, labels, sources, halves }: JudgedRows,
+  { probabilities, labels, sources, halves }: JudgedRows,
   tree: Tree,
   options: { readonly precision: number; readonly adjusted: boolean; readonly sources: number },
 ): Judged {
   const { precision, adjusted } = options
   const classes = tree.paths
   const all = Int32Array.from(labels.keys())
-  const temperature = fitTemperature({ scores: logits, labels, classes }, all)
-  const logs = logSoftmax(logits, classes, temperature)
+  const logs = probabilities.map((share) => Math.log(Math.max(share, SHARE_MIN)))
   const zero = Array.from({ length: classes }, () => 0)
   const scored = { scores: logs, labels, sources, classes }
   const offsets = adjusted ? fitOffsets(scored, all) : undefined
@@ -49,7 +50,6 @@ export function judge(
     }
   const byLevel = levels(logs, offsets ?? zero, labels, tree)
   return {
-    temperature,
     thresholds: byLevel.map((decided) => fitThreshold(decided, precision)),
     offsets,
     accuracy: levels(logs, zero, labels, tree).map(
@@ -63,17 +63,6 @@ export function judge(
       }
     }),
   }
-}
-
-function logSoftmax(logits: Float32Array, classes: number, temperature: number): Float32Array {
-  const logs = logits.map((logit) => logit / temperature)
-  for (let from = 0; from < logs.length; from += classes) {
-    const own = logs.subarray(from, from + classes)
-    const top = Math.max(...own)
-    const total = Math.log(own.reduce((sum, value) => sum + Math.exp(value - top), 0)) + top
-    for (let c = 0; c < classes; c++) own[c]! -= total
-  }
-  return logs
 }
 
 interface Decision {
