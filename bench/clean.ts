@@ -89,7 +89,7 @@ async function measure(kind: NoiseKind, rate: number) {
   const changed = count(gold, (_, row) => cleaned[row] !== given[row])
   const replaced = count(gold, (_, row) => cleaned[row] !== given[row] && cleaned[row]! >= 0)
   const right = count(gold, (path, row) => cleaned[row] !== given[row] && cleaned[row] === path)
-  const before = await accuracy(given, () => true)
+  const before = rate === 0 ? clear : await accuracy(given, () => true)
   const after_ = await accuracy(cleaned, (row) => cleaned[row]! >= 0)
   const without = await accuracy(given, (row) => cleaned[row] === given[row])
   const result = {
