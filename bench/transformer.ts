@@ -14,6 +14,7 @@ import { readLines } from '../src/adapters/files/rows.ts'
 import { runtime } from '../src/adapters/onnx/runtime.ts'
 import { openPairTokenizer } from '../src/adapters/onnx/tokenizer.ts'
 import { random } from '../src/core/random.ts'
+import { fed } from '../src/learn/transformer/answers.ts'
 import { shuffledBatches, tokenFeeds } from '../src/learn/transformer/batches.ts'
 import { fitTransformer } from '../src/learn/transformer/fit.ts'
 import { foldConstants } from '../src/learn/transformer/fold.ts'
@@ -74,7 +75,7 @@ try {
     for (const precision of ['float32', 'bfloat16'])
       (laps[`PyTorch (${precision})`] ??= []).push(await peer(python.command, precision))
   }
-  report(laps)
+  report(laps, await difference())
 } finally {
   await rm(dir, { recursive: true, force: true })
   keep()
@@ -92,6 +93,20 @@ async function pairs(): Promise<{ rows: readonly TokenRow[]; classes: number }> 
     classes: examples.labels.paths.length,
     rows: examples.rows.map(({ texts, label }) => ({ ...tokenize(texts[0]!, texts[1]), label, weight: 1 })),
   }
+}
+
+/** Largest difference between the vectors that the file gives and those of the graph that is trained. */
+async function difference(): Promise<number> {
+  const [file, trained] = await Promise.all(
+    [encoder.graph, runtime.serialise(graph)].map(async (model) => {
+      const compiled = await runtime.compile(model, { threads })
+      const feeds = tokenFeeds(rows.slice(0, TRANSFORMER.batchRows))
+      const [vectors] = Object.values(await compiled.run(fed(compiled, feeds)))
+      await compiled.close()
+      return vectors!.data as Float32Array
+    }),
+  )
+  return file!.reduce((most, value, at) => Math.max(most, Math.abs(value - trained![at]!)), 0)
 }
 
 async function here(): Promise<Lap> {
@@ -156,7 +171,7 @@ async function peer(command: string, precision: string): Promise<Lap> {
   return JSON.parse(output.trim().split('\n').at(-1)!) as Lap
 }
 
-function report(laps: Readonly<Record<string, readonly Lap[]>>): void {
+function report(laps: Readonly<Record<string, readonly Lap[]>>, apart: number): void {
   const tokens = rows.reduce((sum, { ids }) => sum + ids.length, 0) / rows.length
   const results = Object.entries(laps).map(([name, own]) => ({
     name,
@@ -164,11 +179,14 @@ function report(laps: Readonly<Record<string, readonly Lap[]>>): void {
     pairsPerCpuSecond: Math.max(...own.map(({ rows: count, cpu_s }) => count / cpu_s)),
   }))
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ pairs: rows.length, tokens, threads, results })}\n`)
+    process.stdout.write(`${JSON.stringify({ pairs: rows.length, tokens, threads, apart, results })}\n`)
     return
   }
   process.stdout.write(
     `${rows.length} pairs of ${tokens.toFixed(1)} tokens, batches of ${TRANSFORMER.batchRows}, ${threads} threads; best of ${options.rounds} rounds\n`,
+  )
+  process.stdout.write(
+    `vectors of the file and of the graph that is trained: ${apart.toExponential(1)} apart at most\n`,
   )
   for (const { name, pairsPerSecond, pairsPerCpuSecond } of results)
     process.stdout.write(
