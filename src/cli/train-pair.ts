@@ -21,13 +21,13 @@ export async function train({ rows, task, files, seed, signal, view, command }: 
     await setImmediate()
     signal.throwIfAborted()
   })
-  const { temperature, offsets, threshold, lexicon, bySource, ece, rounds } = training
+  const { temperatures, offsets, threshold, lexicon, bySource, ece, rounds } = training
   const model = runtime.serialise(training.graph)
   const packed = packLexicon(lexicon)
   const compiled = await runtime.compile(model, { threads: 1 })
   const golden = await goldenPairs(compiled, lexicon).finally(() => compiled.close())
   const named = Object.fromEntries(bySource.map((figures, at) => [data.sources[at]!, figures]))
-  const calibration = { temperature, offsets, threshold, ece, rounds, outOfFold: named }
+  const calibration = { temperatures, offsets, threshold, ece, rounds, outOfFold: named }
   return {
     folder: {
       manifest: {
@@ -36,7 +36,8 @@ export async function train({ rows, task, files, seed, signal, view, command }: 
         segments: PAIR_SEGMENTS,
         normaliser: NORMALISER_VERSION,
         features: { version: PAIR_VERSION },
-        temperatures: [temperature],
+        // One a source, of which the largest file's stands for the level.
+        temperatures: temperatures.slice(0, 1),
         thresholds: [threshold],
         offsets,
         data: files,
