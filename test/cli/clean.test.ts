@@ -127,7 +127,7 @@ describe('sluice clean', () => {
     child.kill('SIGINT')
     await once(child, 'exit')
     assert.equal(child.exitCode, 1, said)
-    assert.match(said, /SL503.*nothing was written/s)
+    assert.match(said, /SL505.*nothing was written/s)
     assert.deepEqual(await readdir(place), [])
   })
 
