@@ -33,6 +33,8 @@ export interface LexicalSettings {
   /** Share of the rows kept for validation, and how many rows are wanted: little data is cut into several parts. */
   readonly validationShare: number
   readonly validationRows: number
+  /** More rows than this are not held out, however much data there is: their logits would fill the memory. */
+  readonly validationRowsMax: number
   readonly foldsMax: number
   /** Enough passes to see this many rows, within bounds. */
   readonly rowsSeen: number
@@ -63,6 +65,7 @@ export const LEXICAL: LexicalSettings = {
   spread: 0.02,
   validationShare: 0.1,
   validationRows: 4000,
+  validationRowsMax: 20_000,
   foldsMax: 4,
   rowsSeen: 200_000,
   epochsMin: 6,
@@ -75,6 +78,11 @@ export const LEXICAL: LexicalSettings = {
 /** Small data learns better from small batches: a power of two near one row in a hundred, between 32 and 256. */
 export function batchRowsFor(rows: number): number {
   return 2 ** Math.max(5, Math.min(8, Math.round(Math.log2(Math.max(rows, 1) / 100))))
+}
+
+/** Share of so many rows that is held out for validation. */
+export function heldShare(rows: number, { validationShare, validationRowsMax }: LexicalSettings): number {
+  return Math.min(validationShare, validationRowsMax / Math.max(rows, 1))
 }
 
 export function epochsFor(rows: number, settings: LexicalSettings): number {

@@ -9,7 +9,7 @@ import { hash32 } from '../../core/random.ts'
 import { featuresFor, vocabulary as vocabularyOf } from './batches.ts'
 import { servingGraph } from './export.ts'
 import { fit } from './fit.ts'
-import { epochsFor } from './settings.ts'
+import { epochsFor, heldShare } from './settings.ts'
 import { judge } from './judge.ts'
 import { goldenBatch, served, servedAccuracy } from './served.ts'
 import { levelLogits, pathAccuracy } from './validate.ts'
@@ -163,10 +163,12 @@ export function split(data: Examples, share: number, fold = 0): Part {
 }
 
 /** As many parts as it takes to hold out enough rows. Throws SL502 where the first is empty or all there is. */
-function splits(data: Examples, { validationShare, validationRows, foldsMax }: LexicalSettings): Part[] {
-  const wanted = Math.ceil(validationRows / (validationShare * data.examples.length))
+function splits(data: Examples, settings: LexicalSettings): Part[] {
+  const { validationRows, foldsMax } = settings
+  const share = heldShare(data.examples.length, settings)
+  const wanted = Math.ceil(validationRows / (share * data.examples.length))
   const count = Math.max(1, Math.min(foldsMax, wanted))
-  const parts = Array.from({ length: count }, (_, fold) => split(data, validationShare, fold))
+  const parts = Array.from({ length: count }, (_, fold) => split(data, share, fold))
   const [first, ...more] = parts.filter(({ kept, held }) => kept.examples.length > 0 && held.examples.length > 0)
   if (first === undefined || first !== parts[0])
     throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)

@@ -4,6 +4,7 @@
 import { SluiceError } from '../../core/error.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { MLP } from '../encoder/settings.ts'
+import { heldShare } from '../lexical/settings.ts'
 import { joint, refitHead, sidesOf, validatedHeads } from '../encoder/train.ts'
 import { headLogits, vectorsOf } from '../encoder/fit.ts'
 import { judge } from '../judge.ts'
@@ -63,7 +64,7 @@ export async function trainStack(
   const tree = treeOf(data.labels)
   const lexical = await trainLexical(data, settings, seed, { runtime, signal, report: tools.reportLexical })
   const parts = lexical.heldProbabilities.map((said, fold) => {
-    const sides = sidesOf(data, vectors, dims, settings.validationShare, fold)
+    const sides = sidesOf(data, vectors, dims, heldShare(data.examples.length, settings), fold)
     if (said.length === sides.held.rows.length * tree.paths) return sides
     throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
   })

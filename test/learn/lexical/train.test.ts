@@ -7,6 +7,7 @@ import { readLines } from '../../../src/adapters/files/rows.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { taxonomyExamples } from '../../../src/learn/examples.ts'
 import { split, trainLexical } from '../../../src/learn/lexical/train.ts'
+import { LEXICAL, heldShare } from '../../../src/learn/lexical/settings.ts'
 import { SHARED_DATA, SMALL, shopModel, shopRows } from '../../support/lexical.ts'
 import type { Row } from '../../../src/learn/examples.ts'
 import type { LexicalSettings } from '../../../src/learn/lexical/settings.ts'
@@ -65,6 +66,11 @@ describe('lexical training', () => {
     const { kept, held } = split(await taxonomyExamples(rowsOf([...rows, ...rows])), 0.3)
     const titles = new Set(kept.examples.map(({ texts }) => texts[0]))
     assert.ok(held.examples.length > 0 && held.examples.every(({ texts }) => !titles.has(texts[0]!)))
+  })
+
+  it('holds out a share of the rows, but never so many that they fill the memory', () => {
+    assert.equal(heldShare(10_000, LEXICAL), LEXICAL.validationShare)
+    assert.equal(heldShare(1_000_000, LEXICAL) * 1_000_000, LEXICAL.validationRowsMax)
   })
 
   const file = join(SHARED_DATA, 'mercadona-es.jsonl.gz')
