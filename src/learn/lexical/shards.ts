@@ -148,7 +148,8 @@ function serve({
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   parentPort!.postMessage('ready')
   for (let last = 0; ; last++) {
-    Atomics.wait(words, At.order, last)
+    // Woken is not ordered: the call that wakes may come after the order was seen, followed and waited for again.
+    while (Atomics.load(words, At.order) === last) Atomics.wait(words, At.order, last)
     const batch = batches[words[At.batch]!]!
     batch.rows = words[At.rows]!
     try {
