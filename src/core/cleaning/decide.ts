@@ -1,7 +1,7 @@
 // What becomes of each row's label: kept, replaced by another existing path, or the row dropped; always with the reason.
 // Never touches what a person labelled, what the model agrees with, or more than the caps allow. Pure: the decisions
 // depend on the rows and not on their order.
-import { corrected, estimatedNoise } from './noise.ts'
+import { corrected, estimatedNoise, noiseAtMost } from './noise.ts'
 import type { Tree } from '../lexical/tree.ts'
 import type { Evidence } from './evidence.ts'
 import type { CleaningSettings } from './settings.ts'
@@ -26,6 +26,7 @@ export type KeptBecause =
   | 'rare label'
   | 'no answer'
   | 'unsure'
+  | 'noise cap'
   | 'source cap'
   | 'class cap'
   | 'cluster cap'
@@ -62,7 +63,7 @@ export function decide(evidence: Evidence, facts: RowFacts, tree: Tree, settings
     if (rowsOf[given]! < settings.classRowsMin) return keep('rare label')
     return judge(evidence, row, tree, noise, settings)
   })
-  return capped(wished, evidence, facts, settings)
+  return capped(wished, evidence, facts, tree, settings)
 }
 
 const keep = (reason: KeptBecause): Decision => ({ action: 'keep', reason })
@@ -97,24 +98,35 @@ function atLevel(values: readonly number[], level: number): number {
   return values[Math.min(level, values.length - 1)]!
 }
 
-/** Grants the wishes, the surest first, until a cap is reached. */
+/**
+ * Grants the wishes, the surest first, until a cap is reached: no more labels change than are probably wrong, per level
+ * (pruning by noise rate, Northcutt et al. 2021, section 3.2), nor more of a source, label or cluster than the settings
+ * allow.
+ */
 function capped(
   wished: readonly Decision[],
   evidence: Evidence,
   facts: RowFacts,
+  tree: Tree,
   settings: CleaningSettings,
 ): Decision[] {
+  // How many labels may still change at this level or above.
+  const wrong = noiseAtMost(evidence, tree).map((share) => Math.floor(share * evidence.rows))
   const source = new Budget(facts.sources, settings.sourceShareMax, 0)
   const label = new Budget(evidence.given, settings.classShareMax, 0)
   const cluster = new Budget(facts.clusters, settings.clusterShareMax, 1)
   const decisions = [...wished]
   const wishes = wished.flatMap((decision, row) => (decision.action === 'keep' ? [] : [{ row, decision }]))
   wishes.sort((a, b) => b.decision.sureness - a.decision.sureness || (facts.keys[a.row]! < facts.keys[b.row]! ? -1 : 1))
-  for (const { row } of wishes) {
-    if (!source.open(row)) decisions[row] = keep('source cap')
+  for (const { row, decision } of wishes) {
+    if (wrong.slice(decision.level).includes(0)) decisions[row] = keep('noise cap')
+    else if (!source.open(row)) decisions[row] = keep('source cap')
     else if (!label.open(row)) decisions[row] = keep('class cap')
     else if (!cluster.open(row)) decisions[row] = keep('cluster cap')
-    else for (const budget of [source, label, cluster]) budget.spend(row)
+    else {
+      for (const budget of [source, label, cluster]) budget.spend(row)
+      for (let level = decision.level; level < wrong.length; level++) wrong[level]! -= 1
+    }
   }
   return decisions
 }

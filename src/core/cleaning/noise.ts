@@ -1,4 +1,5 @@
 // How many labels are wrong, and what a model that learned from them would have said had they been right.
+import { shareInterval } from '../calibration/binomial.ts'
 import type { Tree } from '../lexical/tree.ts'
 import type { Evidence } from './evidence.ts'
 
@@ -12,13 +13,23 @@ const SUREST = 0.2
  * mercadona-es with a known fifth of wrong leaves it said .35 and .42, this .21 and .25.)
  */
 export function estimatedNoise(evidence: Evidence, tree: Tree): number[] {
+  return surest(evidence, tree).map(({ rows, wrong }) => wrong / Math.max(rows, 1))
+}
+
+/** Per level, the most that the estimate may be wrong by chance: the upper end of its 95 % interval. */
+export function noiseAtMost(evidence: Evidence, tree: Tree): number[] {
+  return surest(evidence, tree).map(({ rows, wrong }) => shareInterval(wrong, rows)[1])
+}
+
+/** Per level, how many the surest rows are, and how many of them the model contradicts. */
+function surest(evidence: Evidence, tree: Tree): { readonly rows: number; readonly wrong: number }[] {
   return tree.nodeOf.map((nodeOf, level) => {
     const sureness = (row: number) => evidence.bestLevels[row * tree.levels + level]!
     const rows = Array.from(evidence.best.keys()).filter((row) => evidence.best[row]! >= 0)
     const last = rows.map(sureness).sort((a, b) => b - a)[Math.ceil(SUREST * rows.length) - 1] ?? 1
-    const surest = rows.filter((row) => sureness(row) >= last)
-    const wrong = surest.filter((row) => nodeOf[evidence.best[row]!] !== nodeOf[evidence.given[row]!])
-    return wrong.length / Math.max(surest.length, 1)
+    const taken = rows.filter((row) => sureness(row) >= last)
+    const wrong = taken.filter((row) => nodeOf[evidence.best[row]!] !== nodeOf[evidence.given[row]!])
+    return { rows: taken.length, wrong: wrong.length }
   })
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { decide } from '../../../src/core/cleaning/decide.ts'
+import { noiseAtMost } from '../../../src/core/cleaning/noise.ts'
 import { labelSet } from '../../../src/core/labels.ts'
 import { tree as treeOf } from '../../../src/core/lexical/tree.ts'
 import type { Decision, RowFacts } from '../../../src/core/cleaning/decide.ts'
@@ -40,15 +41,17 @@ const SETTINGS: CleaningSettings = {
   clusterShareMax: 0.5,
 }
 
-function decided(rows: readonly Row[], settings = SETTINGS): Decision[] {
-  const evidence: Evidence = {
+const decided = (rows: readonly Row[], settings = SETTINGS): Decision[] =>
+  decide(evidenceOf(rows), factsOf(rows), TREE, settings)
+
+function evidenceOf(rows: readonly Row[]): Evidence {
+  return {
     rows: rows.length,
     given: Int32Array.from(rows, ({ given }) => given),
     best: Int32Array.from(rows, ({ best }) => best),
     givenLevels: Float32Array.from(rows.flatMap(({ of }) => of.given)),
     bestLevels: Float32Array.from(rows.flatMap(({ of }) => of.best)),
   }
-  return decide(evidence, factsOf(rows), TREE, settings)
 }
 
 function factsOf(rows: readonly Row[]): RowFacts {
@@ -168,6 +171,17 @@ describe('whatever the rows', () => {
         within(({ source }) => source!, settings.sourceShareMax, 0)
         within(({ given }) => given, settings.classShareMax, 0)
         within(({ cluster }) => cluster!, settings.clusterShareMax, 1)
+      }),
+    )
+  })
+
+  it('no more labels change than are probably wrong, at any level', () => {
+    fc.assert(
+      fc.property(anyRows, (rows) => {
+        const changes = decided(rows, eager).flatMap((one) => (one.action === 'keep' ? [] : [one.level]))
+        noiseAtMost(evidenceOf(rows), TREE).forEach((share, level) => {
+          assert.ok(changes.filter((at) => at <= level).length <= share * rows.length)
+        })
       }),
     )
   })
