@@ -57,10 +57,12 @@ export async function trainStack(
   vectors: Float32Array,
   dims: number,
   seed: number,
-  settings: LexicalSettings,
+  given: LexicalSettings,
   tools: StackTools,
 ): Promise<TrainedStack> {
   const { runtime, signal } = tools
+  // Experts are weighed by what they believe: no distribution is sharpened.
+  const settings = { ...given, power: 1 }
   const tree = treeOf(data.labels)
   const lexical = await trainLexical(data, settings, seed, { runtime, signal, report: tools.reportLexical })
   const parts = lexical.heldProbabilities.map((said, fold) => {
