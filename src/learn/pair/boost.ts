@@ -1,5 +1,6 @@
 // Gradient-boosted trees for a softmax over classes (Friedman 2001; second-order steps as in XGBoost, Chen 2016).
 // Each round adds one tree a class. Rounds stop where the loss on the validation rows stops falling. Does no I/O.
+import { SluiceError } from '../../core/error.ts'
 import { random } from '../../core/random.ts'
 import { type Bins, applyBins, cutBins } from './bins.ts'
 import { type Tree, type TreeSettings, addTree, growTree } from './tree.ts'
@@ -37,7 +38,7 @@ export interface BoostData {
   readonly validation: Int32Array
 }
 
-/** Fits trees; `onRound` hears (rounds so far, validation loss). */
+/** Fits trees; `onRound` hears (rounds so far, validation loss). Throws SL503 where that loss is not finite. */
 export async function boost(
   data: BoostData,
   settings: BoostSettings,
@@ -71,6 +72,7 @@ export async function boost(
     }
     rounds.push(trees)
     const loss = crossEntropy(scores, data, classes)
+    if (!Number.isFinite(loss)) throw new SluiceError('SL503', `the loss is ${loss} in round ${round}`)
     if (loss < best.loss - 1e-6) best = { loss, rounds: round }
     await onRound(round, loss)
     if (data.validation.length > 0 && round - best.rounds >= settings.patience) break

@@ -68,6 +68,16 @@ describe('boosted trees', () => {
     assert.ok(loss < 0.2, String(loss))
   })
 
+  it('say SL503 where the loss is not finite', async () => {
+    const data = exclusiveOr(100, 3)
+    const split = { train: data.all.subarray(0, 80), validation: data.all.subarray(80) }
+    const broken = { ...data, priors: data.priors.fill(NaN), ...split }
+    await assert.rejects(
+      boost(broken, { ...SETTINGS, classes: 2 }, () => {}),
+      { code: 'SL503' },
+    )
+  })
+
   it('are the same again for the same seed, and others for another', async () => {
     const data = exclusiveOr(300, 3)
     const grown = (seed: number) =>
