@@ -14,7 +14,7 @@ export interface LexicalSettings {
   readonly bucketsMax: number
   /** Weight of a feature: sub-linear tf times idf to this power. */
   readonly idfPower: number
-  /** Dimensions of the network's embeddings at most, see `columnsFor`. */
+  /** Dimensions of the network's embeddings. */
   readonly width: number
   /** Columns of the table at most: its bytes per bucket. */
   readonly columnsMax: number
@@ -97,19 +97,12 @@ export interface Columns {
   readonly width: number
 }
 
-/** A network narrower than this is no good member. */
-const NETWORK_MIN = 64
-/** Columns of a shard. */
+/** Columns of a shard come in multiples of this. */
 const COLUMNS_STEP = 8
 
-/**
- * Margins take a column a path where they leave room for a network; trees with more paths do without. What is padded
- * stays nothing.
- */
+/** Margins take a column a path, where that leaves the network its whole width: else it does better alone. */
 export function columnsFor(tree: Tree, { width, columnsMax, threads }: LexicalSettings): Columns {
-  const room = Math.floor((columnsMax - tree.paths) / COLUMNS_STEP) * COLUMNS_STEP
-  const network = room < NETWORK_MIN ? width : Math.min(width, room)
-  const margins = room < NETWORK_MIN ? 0 : marginColumns(tree)
+  const margins = width + tree.paths > columnsMax ? 0 : marginColumns(tree)
   const step = threads * COLUMNS_STEP
-  return { network, margins, width: Math.ceil((network + margins) / step) * step }
+  return { network: width, margins, width: Math.ceil((width + margins) / step) * step }
 }
