@@ -32,6 +32,9 @@ export async function* readLines(file: string): AsyncGenerator<Line> {
     const short = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'is cut short: fetch or pack it again' : ''
     throw new SluiceError('SL102', `${file}: ${short || (error as Error).message}`, { cause: error })
   } finally {
+    // Who stopped reading early must not be thrown what the rest of the file would have said.
+    stream.on('error', () => {})
+    stream.destroy()
     source.destroy()
   }
 }
