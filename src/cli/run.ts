@@ -33,7 +33,7 @@ export async function run(args: string[]): Promise<number> {
   const whole = await openProcess(deployment, positionals, tasks)
   opened.resolve(whole)
   await whole.run()
-  return 0
+  process.exit(0) // a client that was still joining its group would keep the process
 }
 
 /** A drain that outlasts its time ends the process with 1; so does a second signal, at once. */

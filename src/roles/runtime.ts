@@ -63,7 +63,7 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
           batch_records_max,
           group,
           topics: [topic],
-          drain_ms: config.shutdown_ms / 2,
+          shutdown_ms: config.shutdown_ms,
         },
         { client, offsets, emit },
       ),

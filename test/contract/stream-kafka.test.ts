@@ -153,10 +153,17 @@ describe('a stream on Kafka', { skip: noKafka }, () => {
     await world.admin.alterConfigs({ validateOnly: false, resources: [{ type, name: world.input, configEntries }] })
     const producer = world.client.kafka.producer()
     await producer.connect()
-    await producer.send({
-      topic: world.input,
-      messages: [{ value: 'a', partition: 0, timestamp: '9223372036854775806' }],
-    })
+    const messages = [{ value: 'a', partition: 0, timestamp: '9223372036854775806' }]
+    // The broker says yes to the change before it has made it.
+    await until('the topic takes such times', () =>
+      producer.send({ topic: world.input, messages }).then(
+        () => true,
+        (error: { type?: string }) => {
+          if (error.type !== 'INVALID_TIMESTAMP') throw error
+          return false
+        },
+      ),
+    )
     await producer.disconnect()
     const times: number[] = []
     run(async ({ records }) => {

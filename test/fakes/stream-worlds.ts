@@ -79,7 +79,7 @@ export const STREAM: Omit<StreamSettings, 'group' | 'topics' | 'delivery'> = {
   batch_records_max: 100,
   transaction_timeout_ms: 10_000,
   wedge_ms: 30_000,
-  drain_ms: 0,
+  shutdown_ms: 4_000,
 }
 
 export type KafkaWorld = Awaited<ReturnType<typeof kafkaWorld>>

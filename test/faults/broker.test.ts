@@ -66,7 +66,7 @@ describe('the broker is killed and comes back', { skip: noStack }, () => {
     await finished(broker, deployment, TASKS, 'classify')
     for (const process of [classify!, fallback!]) {
       process.signal('SIGTERM')
-      assert.equal(await process.ended, 0, process.text())
+      assert.equal(await process.ended, 0, process.tail())
     }
     const { count, aborted } = await audit(broker, deployment, TASKS, { finished: 'classify' })
     t.diagnostic(`${JSON.stringify(count)}; ${aborted} more outcomes were aborted`)

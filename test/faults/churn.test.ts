@@ -43,14 +43,14 @@ describe('processes join and leave under load', { skip: noStack }, () => {
       const process = run()
       await process.until('a partition of its own', ({ event }) => event === 'partition.claimed')
       process.signal('SIGTERM')
-      assert.equal(await process.ended, 0, process.text())
+      assert.equal(await process.ended, 0, process.tail())
     }
     t.diagnostic(`${GUESTS} guests in ${Math.round(performance.now() - began)} ms`)
     enough.abort()
     await flow
     await finished(broker, deployment, TASKS, 'classify')
     host.signal('SIGTERM')
-    assert.equal(await host.ended, 0, host.text())
+    assert.equal(await host.ended, 0, host.tail())
     const { inputs, count, aborted } = await audit(broker, deployment, TASKS, { finished: 'classify' })
     t.diagnostic(`${inputs} records: ${JSON.stringify(count)}; ${aborted} more outcomes were aborted`)
     assert.ok(inputs < PRODUCTS_MAX, 'there was load until the last one left')

@@ -9,14 +9,16 @@ import { audit, finished, lag } from '../support/audit.ts'
 import { createDeployment, ROOT } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
-import { startSluice } from '../support/sluice.ts'
-import { noStack, openBroker } from '../support/stack.ts'
+import { isRunning, startSluice } from '../support/sluice.ts'
+import { noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
 const TASKS = [{ task: 'taxonomy', topic: 'products' }]
 const PRODUCTS = 4_000
 const STOPS = 3
 const DRAINED_WITHIN_MS = 20_000
+const FEW = 20
+const JOINING_MS = 1_000
 
 describe('a process gets SIGTERM under load', { skip: noStack }, () => {
   let broker: Broker
@@ -51,7 +53,7 @@ describe('a process gets SIGTERM under load', { skip: noStack }, () => {
       await process.until('both roles at work', (event) => isCommit(event) && process.count('llm.called') > stop)
       const asked = performance.now()
       process.signal('SIGTERM')
-      assert.equal(await process.ended, 0, process.text())
+      assert.equal(await process.ended, 0, process.tail())
       const took_ms = performance.now() - asked
       assert.ok(took_ms < DRAINED_WITHIN_MS, `it took ${took_ms} ms`)
       assert.ok(process.events.some(({ event, state }) => event === 'lifecycle.changed' && state === 'stopped'))
@@ -63,9 +65,39 @@ describe('a process gets SIGTERM under load', { skip: noStack }, () => {
     const last = startSluice(['run', 'classify', '--config', deployment.config])
     await finished(broker, deployment, TASKS, 'classify')
     last.signal('SIGTERM')
-    assert.equal(await last.ended, 0, last.text())
+    assert.equal(await last.ended, 0, last.tail())
     const { count } = await audit(broker, deployment, TASKS, { finished: 'classify' })
     t.diagnostic(JSON.stringify(count))
+  })
+})
+
+describe('a process gets SIGTERM while the group keeps it waiting', { skip: noStack }, () => {
+  let deployment: TestDeployment
+  before(async () => {
+    deployment = await createDeployment('waiting', {
+      tasks: ['taxonomy'],
+      settings: { kafka: { session_timeout_ms: 60_000 } },
+    })
+    await deployment.apply()
+  })
+  after(() => deployment?.remove())
+
+  test('it ends with 0 in time, though a member that is frozen never answers', async (t) => {
+    const run = ['run', 'classify', '--config', deployment.config]
+    const frozen = startSluice(run)
+    await deployment.produce('products', products(FEW))
+    await frozen.until('its first partition', ({ event }) => event === 'partition.claimed')
+    frozen.signal('SIGSTOP')
+    const waiting = startSluice(run)
+    await waiting.until('start', isRunning)
+    await sleep(JOINING_MS)
+    const asked = performance.now()
+    waiting.signal('SIGTERM')
+    assert.equal(await waiting.ended, 0, waiting.tail())
+    t.diagnostic(`ended in ${Math.round(performance.now() - asked)} ms`)
+    assert.equal(waiting.count('partition.claimed'), 0, 'it was still waiting')
+    frozen.signal('SIGKILL')
+    await frozen.ended
   })
 })
 

@@ -58,17 +58,17 @@ describe('both roles are killed in mid-stream', { skip: noStack }, () => {
       run('classify', { request: 'EndTxn', nth: 10, when: 'before', signal: 'SIGKILL' }),
       run('fallback', { request: 'EndTxn', nth: 3, when: 'before', signal: 'SIGKILL' }),
     ]
-    for (const process of first) assert.equal(await process.ended, 'SIGKILL', process.text())
+    for (const process of first) assert.equal(await process.ended, 'SIGKILL', process.tail())
     const second = [
       run('classify', { request: 'Produce', nth: 12, when: 'after', signal: 'SIGKILL' }),
       run('fallback', { request: 'EndTxn', nth: 4, when: 'after', signal: 'SIGKILL' }),
     ]
-    for (const process of second) assert.equal(await process.ended, 'SIGKILL', process.text())
+    for (const process of second) assert.equal(await process.ended, 'SIGKILL', process.tail())
     const last = [run('classify'), run('fallback')]
     await finished(broker, deployment, TASKS, 'all')
     for (const process of last) {
       process.signal('SIGTERM')
-      assert.equal(await process.ended, 0, process.text())
+      assert.equal(await process.ended, 0, process.tail())
     }
 
     const { count, aborted } = await audit(broker, deployment, TASKS, { finished: 'all' })

@@ -47,7 +47,7 @@ describe('a classify process is killed three times in mid-stream', { skip: noSta
     let before = PRODUCTS
     for (const kill of KILLS) {
       const process = startSluice(run, faultAt(kill))
-      assert.equal(await process.ended, 'SIGKILL', process.text())
+      assert.equal(await process.ended, 'SIGKILL', process.tail())
       const now = await left()
       t.diagnostic(`killed ${kill.when} ${kill.request} ${kill.nth}: ${now} of ${PRODUCTS} records left`)
       assert.ok(now > 0 && now < before, 'the kill fell in mid-stream')
@@ -57,7 +57,7 @@ describe('a classify process is killed three times in mid-stream', { skip: noSta
     await last.until('start', isRunning)
     await finished(broker, deployment, TASKS, 'classify')
     last.signal('SIGTERM')
-    assert.equal(await last.ended, 0, last.text())
+    assert.equal(await last.ended, 0, last.tail())
 
     const { inputs, count, aborted } = await audit(broker, deployment, TASKS, { finished: 'classify' })
     t.diagnostic(`${inputs} records: ${JSON.stringify(count)}; ${aborted} more outcomes were aborted with their kills`)
@@ -80,11 +80,11 @@ test(
     await deployment.produce('products', products(FEW))
     const run = ['run', 'classify', '--config', deployment.config]
     const killed = startSluice(run, faultAt({ request: 'Produce', nth: 12, when: 'after', signal: 'SIGKILL' }))
-    assert.equal(await killed.ended, 'SIGKILL', killed.text())
+    assert.equal(await killed.ended, 'SIGKILL', killed.tail())
     const last = startSluice(run)
     await finished(broker, deployment, TASKS, 'classify')
     last.signal('SIGTERM')
-    assert.equal(await last.ended, 0, last.text())
+    assert.equal(await last.ended, 0, last.tail())
 
     const { outcomes } = await audit(broker, deployment, TASKS, { finished: 'classify', delivery: 'at_least_once' })
     const ids = new Set(outcomes.map(({ headers }) => headers['sluice-item']))

@@ -51,7 +51,7 @@ const killed =
   (fault: FaultPoint): Scenario =>
   async ({ run }) => {
     const process = run(fault)
-    assert.equal(await process.ended, 'SIGKILL', process.text())
+    assert.equal(await process.ended, 'SIGKILL', process.tail())
   }
 
 /** Frozen until another process has done all the work, then awake again. */

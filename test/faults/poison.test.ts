@@ -191,7 +191,7 @@ describe('poison between good records', { skip: noStack }, () => {
     const process = startSluice(['run', 'classify', '--config', deployment.config])
     await finished(broker, deployment, TASKS, 'classify')
     process.signal('SIGTERM')
-    assert.equal(await process.ended, 0, process.text())
+    assert.equal(await process.ended, 0, process.tail())
   }
 
   const lettersOf = (alias: string, outcomes: readonly ReadRecord[]) =>

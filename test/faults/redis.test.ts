@@ -82,7 +82,7 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
     const again = await startRedis(redis.port)
     await finished(broker, cached, TASKS, 'classify')
     process.signal('SIGTERM')
-    assert.equal(await process.ended, 0, process.text())
+    assert.equal(await process.ended, 0, process.tail())
     await redis.stop()
     await again.stop()
 
@@ -121,7 +121,7 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
     redis.signal('SIGKILL')
     await finished(broker, deployment, TASKS, 'all')
     second.signal('SIGTERM')
-    assert.equal(await second.ended, 0, second.text())
+    assert.equal(await second.ended, 0, second.tail())
     await redis.stop()
     await standIn.stop()
 

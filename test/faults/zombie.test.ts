@@ -38,7 +38,7 @@ describe('a classify process freezes past the session timeout and wakes up', { s
     const frozen = ({ pid }: Sluice) => eventually('frozen', 30_000, () => isStopped(pid) || undefined)
     const end = async (process: Sluice) => {
       process.signal('SIGTERM')
-      assert.equal(await process.ended, 0, process.text())
+      assert.equal(await process.ended, 0, process.tail())
     }
     return { deployment, run, frozen, end }
   }

@@ -160,6 +160,6 @@ describe('events become results', { skip: noStack }, () => {
       [`${topic}/0/${first + 1n}/0`, 'tombstone'],
     ])
     process.signal('SIGTERM')
-    assert.equal(await process.ended, 0, process.text())
+    assert.equal(await process.ended, 0, process.tail())
   })
 })

@@ -50,11 +50,11 @@ describe('readers not written here', { skip: noStack }, () => {
     await producer.disconnect()
     const run = ['run', 'classify', '--config', deployment.config]
     const killed = startSluice(run, faultAt({ request: 'EndTxn', nth: 6, when: 'before', signal: 'SIGKILL' }))
-    assert.equal(await killed.ended, 'SIGKILL', killed.text())
+    assert.equal(await killed.ended, 'SIGKILL', killed.tail())
     const process = startSluice(run)
     await finished(broker, deployment, TASKS, 'classify')
     process.signal('SIGTERM')
-    assert.equal(await process.ended, 0, process.text())
+    assert.equal(await process.ended, 0, process.tail())
     whole = await audit(broker, deployment, TASKS, { finished: 'classify' })
     assert.ok(whole.aborted > 0, 'there is something to step over')
     const { committed } = await broker.read([deployment.topic('products')])

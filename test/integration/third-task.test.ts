@@ -99,7 +99,7 @@ describe('a third task by configuration alone', { skip: noStack }, () => {
     const process = startSluice(['run', 'classify', 'fallback', '--config', deployment.config])
     await finished(broker, deployment, tasks, 'all')
     process.signal('SIGTERM')
-    assert.equal(await process.ended, 0, process.text())
+    assert.equal(await process.ended, 0, process.tail())
     whole = await audit(broker, deployment, tasks, { finished: 'all' })
     const results = whole.outcomes.filter(({ headers }) => headers['sluice-outcome'] === 'result')
     const said = results.map(({ key, value }) => [key, (JSON.parse(String(value)) as { label: string[] }).label])

@@ -20,6 +20,8 @@ export interface Sluice {
   readonly events: readonly LogEvent[]
   /** What it wrote to standard error that is no log line, and all it wrote to standard output. */
   readonly text: () => string
+  /** Its last log lines and its text: what a failed test shows. */
+  readonly tail: () => string
   /** The first event that matches, past or to come. Rejects when the process ends or the time is over before. */
   until(what: string, matches: (event: LogEvent) => boolean, within_ms?: number): Promise<LogEvent>
   /** Log lines of that event so far. A flood of one event is cut (adapters/events.ts): no measure of what was done. */
@@ -76,6 +78,7 @@ export function startSluice(args: readonly string[], { env = {}, preload = [] }:
     pid: child.pid!,
     events,
     text: () => said,
+    tail,
     until(what, matches, within_ms = UNTIL_MS) {
       return new Promise((resolve, reject) => {
         const settle = (done: () => void) => {

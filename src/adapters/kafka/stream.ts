@@ -31,8 +31,8 @@ export interface StreamSettings {
   readonly transaction_timeout_ms: number
   /** No sign of life for this long is a wedge: the stream fails. */
   readonly wedge_ms: number
-  /** A drain lets what is being handled finish for this long; then it is dropped, uncommitted. */
-  readonly drain_ms: number
+  /** A drain is over by then: half of it is for what is being handled (dropped, uncommitted, after that), the rest for leaving. */
+  readonly shutdown_ms: number
 }
 
 export interface StreamDeps {
@@ -48,6 +48,7 @@ class Draining extends Error {
 
 export function createKafkaStream(settings: StreamSettings, { client, offsets, emit }: StreamDeps): Stream {
   const { group } = settings
+  const leaving_ms = settings.shutdown_ms / 10
   const consumer = client.kafka.consumer({
     groupId: group,
     sessionTimeout: settings.session_timeout_ms,
@@ -117,6 +118,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       } catch (error) {
         emit('transaction.failed', { topic, partition, attempt, error: errorName(error) })
         await forget([`${topic}/${partition}`])
+        if (performance.now() > patienceUntil) throw new Draining()
         const where = `${topic}/${partition} of group ${group}, tried ${attempt + 1} times`
         if (performance.now() > deadline) throw new SluiceError('SL203', where, { cause: error })
         // Longer than the interval within which kafkajs sends no second heartbeat: the next one asks the broker.
@@ -207,30 +209,31 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       })
       try {
         started = start(handler)
-        await started
-        await ended.promise
+        await Promise.race([started.then(() => ended.promise), ended.promise])
       } catch (error) {
         throw isKafkaError(error) ? new SluiceError('SL205', errorName(error), { cause: error }) : error
       } finally {
         unwatch()
-        await within(DISCONNECT_MS, consumer.disconnect()) // a handler that hangs must not keep the failure back
+        await within(leaving_ms, consumer.disconnect()) // a handler that hangs must not keep the failure back
         client.onLog.delete(halt)
-        await forget([...writers.keys()])
+        await within(leaving_ms, forget([...writers.keys()]))
       }
       if (failure) throw failure
     },
     async drain() {
       draining = true
-      patienceUntil = performance.now() + settings.drain_ms
-      await started.catch(() => {})
-      await Promise.allSettled(working) // before stop(): kafkajs commits no offsets after it
-      await consumer.stop().catch(() => {})
+      const handling_ms = settings.shutdown_ms / 2
+      patienceUntil = performance.now() + handling_ms
+      await within(handling_ms + leaving_ms, Promise.allSettled(working)) // before stop(): kafkajs commits no offsets after it
+      // A member that is still joining waits here for others of the group, and for a broker that is away: not for ever.
+      await within(
+        leaving_ms,
+        started.then(() => consumer.stop()),
+      )
       ended.resolve()
     },
   }
 }
-
-const DISCONNECT_MS = 10_000
 
 /** Resolves when the work has ended, well or not, or when the time is over. */
 async function within(duration_ms: number, work: Promise<unknown>): Promise<void> {
