@@ -8,7 +8,14 @@ test('progress is called every second while the work goes on, and no more after'
   const clock = fakeClock()
   let calls = 0
   const count = async () => void calls++
-  assert.equal(await meanwhile(clock.sleep(3_500).then(() => 'done'), count, clock), 'done')
+  assert.equal(
+    await meanwhile(
+      clock.sleep(3_500).then(() => 'done'),
+      count,
+      clock,
+    ),
+    'done',
+  )
   assert.equal(calls, 3)
   await clock.sleep(10_000)
   assert.equal(calls, 3)
@@ -32,5 +39,8 @@ test('what progress throws ends the waiting, and work that fails later disturbs 
 
 test('an error of the work is thrown', async () => {
   const failed = new Error('broken')
-  await assert.rejects(meanwhile(Promise.reject(failed), async () => {}, fakeClock()), failed)
+  await assert.rejects(
+    meanwhile(Promise.reject(failed), async () => {}, fakeClock()),
+    failed,
+  )
 })
