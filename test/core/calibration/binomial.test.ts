@@ -29,8 +29,10 @@ describe('the incomplete beta function', () => {
 
   test('is its own mirror image', () => {
     const shape = fc.double({ min: 0.5, max: 5000, noNaN: true })
+    // In steps of 2^-40, so that 1 − x is exact: near 0 the function may rise as a root does.
+    const share = fc.integer({ min: 0, max: 2 ** 40 }).map((steps) => steps / 2 ** 40)
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), shape, shape, (x, a, b) => {
+      fc.property(share, shape, shape, (x, a, b) => {
         assert.ok(Math.abs(incompleteBeta(x, a, b) + incompleteBeta(1 - x, b, a) - 1) < 1e-10)
       }),
     )
