@@ -40,6 +40,8 @@ export async function openModel(folder: ModelFolder, { workers, emit, task }: Mo
   checkGraph(folder)
   const threads = workers === 0 ? navigator.hardwareConcurrency : workers
   const pool = startPool(folder, threads)
+  // A thread that ends between two tasks is replaced; the event, unheard, would end the process.
+  pool.on('error', () => emit('model.failed', { task }))
   const running = new Set<Promise<unknown>>()
   const segments = manifest.segments.length
 
