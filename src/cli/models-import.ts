@@ -3,12 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { checkRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
 import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
-import { IMPORTED_VERSION } from '../adapters/onnx/imported-feeds.ts'
 import { importGraph } from '../adapters/onnx/imported-graph.ts'
 import { SluiceError } from '../core/error.ts'
 import { labelSet, pathIndex, pathKey } from '../core/labels.ts'
-import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { parse } from './command.ts'
+import { importedManifest } from './imported.ts'
 
 const HELP = `usage: sluice models import --onnx FILE --tokenizer FILE --labels A,B,… --out DIR [--segments NAME,…] …
 
@@ -33,9 +32,6 @@ const OPTIONS = {
   temperature: { type: 'string', default: '1' },
   thresholds: { type: 'string' },
 } as const
-
-/** Of a pair, the second text is what follows the query up to here. */
-const PAIR_TEXTS = 2
 
 export async function run(args: string[]): Promise<number> {
   const { values } = parse(args, OPTIONS)
@@ -66,17 +62,7 @@ export async function run(args: string[]): Promise<number> {
   const { model, types } = importGraph(await bytesOf(onnx), order, temperature)
   const folder = {
     manifest: {
-      format: 1 as const,
-      kind: 'imported' as const,
-      segments,
-      normaliser: NORMALISER_VERSION,
-      features: {
-        version: IMPORTED_VERSION,
-        tokensMax,
-        pair: Number(pair),
-        types: Number(types),
-        texts: pair ? Math.min(PAIR_TEXTS, segments.length) : segments.length,
-      },
+      ...importedManifest({ segments, pair, tokensMax, types }),
       temperatures: thresholds.map(() => temperature),
       thresholds,
       data: [],

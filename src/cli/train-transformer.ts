@@ -1,12 +1,10 @@
 // How `sluice train` fine-tunes a transformer: wires learn/transformer to the runtime and to what people see.
 import { readEncoder } from '../adapters/files/encoder-store.ts'
 import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
-import { IMPORTED_VERSION } from '../adapters/onnx/imported-feeds.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { openPairTokenizer } from '../adapters/onnx/tokenizer.ts'
 import { SluiceError } from '../core/error.ts'
 import { tree } from '../core/lexical/tree.ts'
-import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { fitTemperature } from '../learn/pair/calibrate.ts'
 import { answersOf } from '../learn/transformer/answers.ts'
 import { transformerCard } from '../learn/transformer/card.ts'
@@ -16,8 +14,8 @@ import { fitTransformer } from '../learn/transformer/fit.ts'
 import { foldConstants } from '../learn/transformer/fold.ts'
 import { judge } from '../learn/transformer/judge.ts'
 import { ADAPTER_LEARNING_RATE, TRANSFORMER } from '../learn/transformer/settings.ts'
-import type { TransformerExamples } from '../learn/transformer/examples.ts'
 import type { TransformerSettings } from '../learn/transformer/settings.ts'
+import { importedManifest } from './imported.ts'
 import type { KindOption, Trained, TrainJob } from './train.ts'
 
 export const options: Readonly<Record<string, KindOption>> = {
@@ -33,9 +31,6 @@ export const options: Readonly<Record<string, KindOption>> = {
   'tokens-max': { value: 'N', says: 'longer texts are cut', default: String(TRANSFORMER.tokensMax) },
   threads: { value: 'N', says: 'threads of the runtime', default: String(TRANSFORMER.threads) },
 }
-
-/** Query and title; descriptions are long and say little. */
-const PAIR_TEXTS = 2
 
 /** Share of answers at the proposed threshold that are right, where that can be had. */
 const PRECISION = { pair: 0.85, text: 0.97 }
@@ -84,7 +79,10 @@ export async function train(job: TrainJob): Promise<Trained> {
     sources: data.sources.length,
   })
   const types = answering.inputs.some(({ name }) => name === 'token_type_ids')
-  const manifest = { ...manifestOf(data, settings, types), temperatures: data.labels.paths[0]!.map(() => temperature) }
+  const manifest = {
+    ...importedManifest({ ...data, ...settings, types }),
+    temperatures: data.labels.paths[0]!.map(() => temperature),
+  }
   const { thresholds, offsets } = judged
   const folder = {
     manifest: { ...manifest, thresholds, offsets, data: files },
@@ -119,23 +117,6 @@ export async function train(job: TrainJob): Promise<Trained> {
       ),
       `${rowsPerSecond.toFixed(1)} rows/s in training`,
     ],
-  }
-}
-
-/** What the manifest says of how the model reads. */
-function manifestOf({ segments, pair }: TransformerExamples, { tokensMax }: TransformerSettings, types: boolean) {
-  return {
-    format: 1 as const,
-    kind: 'imported' as const,
-    segments,
-    normaliser: NORMALISER_VERSION,
-    features: {
-      version: IMPORTED_VERSION,
-      tokensMax,
-      pair: Number(pair),
-      types: Number(types),
-      texts: pair ? PAIR_TEXTS : segments.length,
-    },
   }
 }
 

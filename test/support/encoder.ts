@@ -2,6 +2,7 @@
 // a fixed vector and mixes it with its neighbours' mean. Small enough to be written by the test.
 import { runtime } from '../../src/adapters/onnx/runtime.ts'
 import { random } from '../../src/core/random.ts'
+import { bertTokenizer } from './wordpiece.ts'
 import type { EncoderFiles, EncoderSettings } from '../../src/ports/encoder.ts'
 import type { GraphSpec } from '../../src/ports/graph.ts'
 
@@ -11,55 +12,7 @@ const WORDS =
 const PIECES = [...'abcdefghijklmnopqrstuvwxyz0123456789'].flatMap((letter) => [letter, `##${letter}`])
 const VOCAB = [...new Set(['[PAD]', '[UNK]', '[CLS]', '[SEP]', ...WORDS.split(' '), ...PIECES, 'é', '日', '本'])]
 
-export const TOKENIZER = {
-  version: '1.0',
-  truncation: null,
-  padding: null,
-  added_tokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]'].map((content, id) => ({
-    id,
-    content,
-    special: true,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-  })),
-  normalizer: {
-    type: 'BertNormalizer',
-    clean_text: true,
-    handle_chinese_chars: true,
-    strip_accents: null,
-    lowercase: true,
-  },
-  pre_tokenizer: { type: 'BertPreTokenizer' },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [
-      { SpecialToken: { id: '[CLS]', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { SpecialToken: { id: '[SEP]', type_id: 0 } },
-    ],
-    pair: [
-      { SpecialToken: { id: '[CLS]', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { SpecialToken: { id: '[SEP]', type_id: 0 } },
-      { Sequence: { id: 'B', type_id: 1 } },
-      { SpecialToken: { id: '[SEP]', type_id: 1 } },
-    ],
-    special_tokens: {
-      '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
-      '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
-    },
-  },
-  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-  model: {
-    type: 'WordPiece',
-    unk_token: '[UNK]',
-    continuing_subword_prefix: '##',
-    max_input_chars_per_word: 100,
-    vocab: Object.fromEntries(VOCAB.map((piece, id) => [piece, id])),
-  },
-}
+export const TOKENIZER = bertTokenizer(Object.fromEntries(VOCAB.map((piece, id) => [piece, id])))
 
 export const TINY: EncoderSettings = {
   name: 'tiny',

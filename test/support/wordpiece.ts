@@ -1,16 +1,23 @@
-// A tokenizer.json of the BERT kind over these words: [PAD] 0, [CLS] 1, [SEP] 2, [UNK] 3, then the words from 4 on.
+// Tokenizers of the BERT kind, as a tokenizer.json describes them.
 
+const MARKS = ['[PAD]', '[CLS]', '[SEP]', '[UNK]']
+
+/** Over these words: [PAD] 0, [CLS] 1, [SEP] 2, [UNK] 3, then the words from 4 on. */
 export function wordPiece(words: readonly string[]): Uint8Array {
-  const marks = ['[PAD]', '[CLS]', '[SEP]', '[UNK]']
-  const vocab = Object.fromEntries([...marks, ...words].map((word, id) => [word, id]))
+  const vocab = Object.fromEntries([...MARKS, ...words].map((word, id) => [word, id]))
+  return new TextEncoder().encode(JSON.stringify(bertTokenizer(vocab)))
+}
+
+/** Ids by piece, the marks [PAD], [CLS], [SEP] and [UNK] among them. */
+export function bertTokenizer(vocab: Readonly<Record<string, number>>) {
   const special = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } })
   const text = (id: string, type_id: number) => ({ Sequence: { id, type_id } })
-  const description = {
+  return {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: marks.map((content, id) => ({
-      id,
+    added_tokens: MARKS.toSorted((a, b) => vocab[a]! - vocab[b]!).map((content) => ({
+      id: vocab[content]!,
       content,
       special: true,
       single_word: false,
@@ -31,7 +38,7 @@ export function wordPiece(words: readonly string[]): Uint8Array {
       single: [special('[CLS]', 0), text('A', 0), special('[SEP]', 0)],
       pair: [special('[CLS]', 0), text('A', 0), special('[SEP]', 0), text('B', 1), special('[SEP]', 1)],
       special_tokens: Object.fromEntries(
-        ['[CLS]', '[SEP]'].map((mark) => [mark, { id: mark, ids: [vocab[mark]], tokens: [mark] }]),
+        ['[CLS]', '[SEP]'].map((mark) => [mark, { id: mark, ids: [vocab[mark]!], tokens: [mark] }]),
       ),
     },
     decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
@@ -43,5 +50,4 @@ export function wordPiece(words: readonly string[]): Uint8Array {
       vocab,
     },
   }
-  return new TextEncoder().encode(JSON.stringify(description))
 }

@@ -1,6 +1,6 @@
 // Calibration of a joint distribution over paths by weighing the log-probabilities of each level's nodes: temperatures
 // per level, a weight and a bias per node (vector scaling), or a power of the whole. Pure; paths keep existing.
-import { fitTemperatures } from './temperature.ts'
+import { fitTemperatures, softmax } from './temperature.ts'
 import type { Tree } from '../lexical/tree.ts'
 
 /** Joint probabilities [rows × paths] of labelled rows; gold is the index of each row's path, −1 for one unknown. */
@@ -52,9 +52,7 @@ export function scaledRow(
     out[path] = score
     if (score > most) most = score
   }
-  let total = 0
-  for (let path = 0; path < tree.paths; path++) total += out[path] = Math.exp(out[path]! - most)
-  for (let path = 0; path < tree.paths; path++) out[path]! /= total
+  softmax(out, tree.paths, most)
 }
 
 /** Weights per level, the same for each of its nodes. */

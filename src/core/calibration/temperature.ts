@@ -30,9 +30,14 @@ export function jointRow(
     out[path] = score
     if (score > most) most = score
   }
+  softmax(out, tree.paths, most)
+}
+
+/** Turns the first `count` scores into probabilities, in place; `most` is the largest of them. */
+export function softmax(scores: Float64Array, count: number, most: number): void {
   let total = 0
-  for (let path = 0; path < tree.paths; path++) total += out[path] = Math.exp(out[path]! - most)
-  for (let path = 0; path < tree.paths; path++) out[path]! /= total
+  for (let at = 0; at < count; at++) total += scores[at] = Math.exp(scores[at]! - most)
+  for (let at = 0; at < count; at++) scores[at]! /= total
 }
 
 /** Mean negative log-likelihood of the gold paths; Infinity where a logit is not finite. */
