@@ -50,7 +50,8 @@ export function isotonicAt({ at, value }: Isotonic, score: number): number {
     else high = middle
   }
   const share = (score - at[low]!) / (at[high]! - at[low]!)
-  return value[low]! + share * (value[high]! - value[low]!)
+  // just below at[high], rounding may carry the sum a last bit beyond value[high]
+  return Math.min(value[low]! + share * (value[high]! - value[low]!), value[high]!)
 }
 
 /** Maps the probabilities of many answers [rows × levels] in place; they still never rise with depth. */

@@ -43,6 +43,11 @@ describe('isotonic regression', () => {
     )
   })
 
+  test('never falls by a last bit either, where rounding would carry a line beyond its end', () => {
+    const map = { at: [0.3, 1], value: [1 / 18, 1 / 3] }
+    assert.ok(isotonicAt(map, 1 - 2 ** -53) <= isotonicAt(map, 1))
+  })
+
   test('fitted to its own values gives the same values', () => {
     fc.assert(
       fc.property(rows, (pairs) => {
