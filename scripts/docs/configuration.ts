@@ -1,4 +1,4 @@
-// schemas/*.schema.json and docs/configuration.md: what the zod schemas of src/adapters/config accept, for editors and
+// The JSON Schemas in schemas/ and docs/configuration.md: what the zod schemas of src/adapters/config accept, for editors and
 // for people. Must never say more than those schemas do.
 import { z } from 'zod'
 import { benchmarkSchema } from '../../src/adapters/config/benchmark.ts'

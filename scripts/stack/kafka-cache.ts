@@ -47,7 +47,7 @@ function classpath(libs: string): string {
   return jars
     .sort()
     .map((name) => join(libs, name))
-    .join(':') // oxlint-disable-line
+    .join(':')
 }
 
 async function fill(folder: string, version: string, java: Java, say: Say): Promise<void> {

@@ -1,14 +1,12 @@
 // `sluice benchmark`: local models and large language models side by side on one sample, as a table that says how sure it is.
 // The texts go to the LLMs that were named and nowhere else.
-import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { join, relative } from 'node:path'
 import { systemClock } from '../adapters/clock.ts'
 import { readRubric } from '../adapters/config/tasks.ts'
 import { openCallStore } from '../adapters/files/call-store.ts'
-import { readModelFolder } from '../adapters/files/model-folder.ts'
-import { openModel } from '../adapters/onnx/model.ts'
+import { progressView } from '../adapters/terminal/progress.ts'
 import { score } from '../core/benchmark/score.ts'
 import { SluiceError } from '../core/error.ts'
 import { costUsd } from '../core/llm/usage.ts'
@@ -16,18 +14,17 @@ import { askLlm, estimate } from '../learn/benchmark/ask-llm.ts'
 import { openBudget } from '../learn/benchmark/budget.ts'
 import { benchmarkPage, money } from '../learn/benchmark/markdown.ts'
 import { accuracyPlot, latencyPlot } from '../learn/benchmark/plots.ts'
-import { timeModel } from '../learn/benchmark/time-model.ts'
-import { silent } from '../ports/events.ts'
-import { progressOf } from './benchmark-progress.ts'
 import { readLlms } from './benchmark-llms.ts'
-import { readSplit } from './benchmark-sample.ts'
+import { timeFolder } from './benchmark-models.ts'
+import { readSplit, sha256 } from './benchmark-sample.ts'
 import { findTask, parse } from './command.ts'
+import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { Performance, Split, Table } from '../core/benchmark/score.ts'
 import type { Task } from '../core/task.ts'
-import type { AskDeps, LlmContestant } from '../learn/benchmark/ask-llm.ts'
-import type { Circumstances } from '../learn/benchmark/markdown.ts'
+import type { LlmContestant } from '../learn/benchmark/ask-llm.ts'
+import type { Circumstances, SplitSource } from '../learn/benchmark/markdown.ts'
 import type { CallStore } from '../ports/call-store.ts'
-import type { Report } from './benchmark-progress.ts'
+import type { Options } from './command.ts'
 
 const HELP = `usage: sluice benchmark (--task NAME | --rubric FILE) --data FILE… [--out-of-distribution FILE…]
                         [--model DIR…] [--llm NAME…] [--sample N] [--budget USD] [--out DIR] [--json]
@@ -48,6 +45,8 @@ the best local model. Writes benchmark.md, benchmark.json, accuracy.svg and late
                      instead of a file: the one --llm, US dollars per million tokens
   --sample N         items a split (default 200)       --stratified    each label by its share
   --seed N           of the sample (default 1)         --concurrency N calls at once, for each LLM
+  --machine-usd-per-hour USD
+                     what the machine of the local models costs; without it they cost nothing
   --budget USD       what the answers in --out may cost in all, earlier runs included (default 1)
   --out DIR          default runs/benchmark; its answers/ remember every call, so the same command goes on where it stopped
 
@@ -57,26 +56,29 @@ Exit codes: 0 complete, 1 something is missing (the table says what), 2 wrong us
 
 const SEGMENT_CHARS_MAX = 4000
 
+const OPTIONS = {
+  task: { type: 'string' },
+  rubric: { type: 'string' },
+  data: { type: 'string', multiple: true, default: [] },
+  'out-of-distribution': { type: 'string', multiple: true, default: [] },
+  model: { type: 'string', multiple: true, default: [] },
+  llm: { type: 'string', multiple: true, default: [] },
+  llms: { type: 'string', default: 'benchmark.yaml' },
+  'base-url': { type: 'string' },
+  'llm-model': { type: 'string' },
+  price: { type: 'string' },
+  'api-key-env': { type: 'string' },
+  sample: { type: 'string', default: '200' },
+  stratified: { type: 'boolean', default: false },
+  seed: { type: 'string', default: '1' },
+  budget: { type: 'string', default: '1' },
+  concurrency: { type: 'string' },
+  'machine-usd-per-hour': { type: 'string' },
+  out: { type: 'string', default: join('runs', 'benchmark') },
+} as const satisfies Options
+
 export async function run(args: string[]): Promise<number> {
-  const { values } = parse(args, {
-    task: { type: 'string' },
-    rubric: { type: 'string' },
-    data: { type: 'string', multiple: true, default: [] },
-    'out-of-distribution': { type: 'string', multiple: true, default: [] },
-    model: { type: 'string', multiple: true, default: [] },
-    llm: { type: 'string', multiple: true, default: [] },
-    llms: { type: 'string', default: 'benchmark.yaml' },
-    'base-url': { type: 'string' },
-    'llm-model': { type: 'string' },
-    price: { type: 'string' },
-    'api-key-env': { type: 'string' },
-    sample: { type: 'string', default: '200' },
-    stratified: { type: 'boolean', default: false },
-    seed: { type: 'string', default: '1' },
-    budget: { type: 'string', default: '1' },
-    concurrency: { type: 'string' },
-    out: { type: 'string', default: join('runs', 'benchmark') },
-  })
+  const { values } = parse(args, OPTIONS)
   if (values.help) {
     process.stdout.write(HELP)
     return 0
@@ -85,65 +87,96 @@ export async function run(args: string[]): Promise<number> {
   const size = numberOf('--sample', values.sample, 1)
   const seed = numberOf('--seed', values.seed, Number.MIN_SAFE_INTEGER)
   const cap = numberOf('--budget', values.budget, 0, false)
-  const concurrency = values.concurrency === undefined ? undefined : numberOf('--concurrency', values.concurrency, 1)
+  const given = <Flag extends 'concurrency' | 'machine-usd-per-hour'>(flag: Flag, least: number, whole: boolean) =>
+    values[flag] === undefined ? undefined : numberOf(`--${flag}`, values[flag], least, whole)
+  const concurrency = given('concurrency', 1, true)
   const { task, models } = await taskOf(values)
-  const { contestants, machineUsdPerHour } = await readLlms(
-    { ...values, concurrency },
-    task,
-    SEGMENT_CHARS_MAX,
-    process.env,
-  )
+  const llms = await readLlms({ ...values, concurrency }, task, SEGMENT_CHARS_MAX, process.env)
+  const machineUsdPerHour = given('machine-usd-per-hour', 0, false) ?? llms.machineUsdPerHour
   refuseDoubles([...models, ...values.llm])
-  if (models.length + contestants.length === 0)
+  if (models.length + llms.contestants.length === 0)
     throw new SluiceError('SL104', 'benchmark needs a contestant: --model DIR or --llm NAME')
 
+  await mkdir(values.out, { recursive: true }).catch((error: unknown) => {
+    throw new SluiceError('SL102', `--out ${values.out}: ${(error as Error).message}`, { cause: error })
+  })
+
   const draw = { size, seed, stratified: values.stratified }
-  const asked = [await readSplit('in-distribution', values.data, task, draw, sha256)]
+  const seen = new Set<string>()
+  const read = [await readSplit('in-distribution', values.data, task, draw, seen)]
   const others = values['out-of-distribution']
-  if (others.length > 0) asked.push(await readSplit('out-of-distribution', others, task, draw, sha256))
-  const splits = asked.map(({ split }) => split)
-  const report = progressOf(values.json)
+  if (others.length > 0) read.push(await readSplit('out-of-distribution', others, task, draw, seen))
+  const { splits, sources } = { splits: read.map(({ split }) => split), sources: read.map(({ source }) => source) }
+  const view = progressView(values.json)
+  const job = { ...llms, machineUsdPerHour, task, models, splits, sources, cap, out: values.out, view }
+  const { performances, warnings, spent } = await contest(job)
+  const table = score(splits, task.labels.levels, performances)
+  await write(values.out, values.json, table, {
+    task: task.name,
+    labels: task.labels.paths.length,
+    seed,
+    stratified: values.stratified,
+    sources,
+    machine: `${cpus()[0]?.model.trim() || 'this machine'}, ${availableParallelism()} threads, Node ${process.version}`,
+    machineUsdPerHour,
+    concurrency: Object.fromEntries(llms.contestants.map(({ name, limits }) => [name, limits.calls_concurrently])),
+    budget: { cap, spent },
+    warnings,
+    date: new Date().toISOString().slice(0, 10),
+    command: ['sluice benchmark', ...args.map(quoted)].join(' '),
+  })
+  return performances.some(({ failure }) => failure !== undefined) ? 1 : 0
+}
+
+interface Job {
+  readonly task: Task
+  /** Folders of local models. */
+  readonly models: readonly string[]
+  readonly contestants: readonly LlmContestant[]
+  readonly machineUsdPerHour: number | undefined
+  readonly splits: readonly Split[]
+  readonly sources: readonly SplitSource[]
+  /** US dollars. */
+  readonly cap: number
+  readonly out: string
+  readonly view: ProgressView
+}
+
+/** One contestant after the other, so that none slows another down; local models first. */
+async function contest(job: Job) {
+  const { task, models, contestants, machineUsdPerHour, splits, sources, cap, out, view } = job
   const stop = new AbortController()
   const cut = new AbortController()
   const interrupted = () => (stop.signal.aborted ? cut : stop).abort()
   process.on('SIGINT', interrupted)
   const stores = new Map<string, CallStore>()
   try {
-    for (const { name } of contestants)
-      stores.set(name, await openCallStore(join(values.out, 'answers', `${name}.jsonl`)))
+    for (const { name } of contestants) stores.set(name, await openCallStore(join(out, 'answers', `${name}.jsonl`)))
     const spentBefore = contestants.reduce((sum, { name, price }) => sum + costUsd(stores.get(name)!.total(), price), 0)
     const budget = openBudget(cap, spentBefore)
-    quote(contestants, splits, cap, spentBefore, report)
+    quote(contestants, splits, cap, spentBefore, view)
     const performances: Performance[] = []
-    for (const dir of models)
-      performances.push(await local(dir, task, splits, machineUsdPerHour, { stop: stop.signal, report }))
+    const warnings: string[] = []
+    for (const dir of models) {
+      const progress = (done: number, total: number) => view.update(dir, done, total, 'one at a time')
+      const deps = { clock: systemClock, stop: stop.signal, progress }
+      const { performance, trainedOn } = await timeFolder(dir, task, splits, machineUsdPerHour, deps)
+      performances.push(performance)
+      const known = sources.flatMap(({ files }) => files).filter(({ sha256 }) => trainedOn.has(sha256))
+      for (const { file } of known) warnings.push(`${dir} was trained on ${file}; its figures on it measure nothing.`)
+    }
     for (const contestant of contestants) {
       const { name } = contestant
-      const progress = (done: number, total: number) => report.step(name, done, total, `${money(budget.spent)} spent`)
+      const progress = (done: number, total: number) => view.update(name, done, total, `${money(budget.spent)} spent`)
       const shared = { budget, clock: systemClock, hash: sha256, random: Math.random, progress }
-      const deps: AskDeps = { ...shared, store: stores.get(name)!, stop: stop.signal, signal: cut.signal }
-      const { performance } = await askLlm(contestant, splits, deps)
+      const signals = { stop: stop.signal, signal: cut.signal }
+      const { performance } = await askLlm(contestant, splits, { ...shared, ...signals, store: stores.get(name)! })
       performances.push(performance)
-      if (performance.failure !== undefined) report.line(`${name}: ${performance.failure}`)
+      if (performance.failure !== undefined) view.line(`${name}: ${performance.failure}`)
     }
-    report.done()
-    const table = score(splits, task.labels.levels, performances)
-    await finish(values.out, values.json, table, {
-      task: task.name,
-      labels: task.labels.paths.length,
-      seed,
-      stratified: values.stratified,
-      sources: asked.map(({ source }) => source),
-      machine: `${cpus()[0]?.model.trim() || 'this machine'}, ${availableParallelism()} threads, Node ${process.version}`,
-      machineUsdPerHour,
-      concurrency: Object.fromEntries(contestants.map(({ name, limits }) => [name, limits.calls_concurrently])),
-      budget: { cap, spent: budget.spent },
-      date: new Date().toISOString().slice(0, 10),
-      command: ['sluice benchmark', ...args.map(quoted)].join(' '),
-    })
-    return performances.some(({ failure }) => failure !== undefined) ? 1 : 0
+    return { performances, warnings, spent: budget.spent }
   } finally {
-    report.done()
+    view.stop()
     process.off('SIGINT', interrupted)
     for (const store of stores.values()) await store.close()
   }
@@ -158,26 +191,6 @@ async function taskOf(values: { task?: string; rubric?: string; config: string; 
   return { task, models: models.length > 0 ? models : [relative('', modelDir)] }
 }
 
-interface LocalDeps {
-  readonly stop: AbortSignal
-  readonly report: Report
-}
-
-async function local(dir: string, task: Task, splits: readonly Split[], usd: number | undefined, deps: LocalDeps) {
-  const folder = await readModelFolder(dir)
-  const wanted = task.segments.map(({ name }) => name).join(', ')
-  const reads = folder.manifest.segments.join(', ')
-  if (reads !== wanted) throw new SluiceError('SL501', `${dir} reads ${reads}; ${task.name} has ${wanted}`)
-  const model = await openModel(folder, { workers: 0, emit: silent, task: task.name })
-  try {
-    const progress = (done: number, total: number) => deps.report.step(dir, done, total, 'one at a time')
-    const contestant = { name: dir, model, machineUsdPerHour: usd }
-    return await timeModel(contestant, splits, { clock: systemClock, stop: deps.stop, progress })
-  } finally {
-    await model.close()
-  }
-}
-
 function refuseDoubles(names: readonly string[]): void {
   const twice = names.find((name, at) => names.indexOf(name) !== at)
   if (twice !== undefined) throw new SluiceError('SL104', `${twice} is named twice`)
@@ -188,24 +201,23 @@ function quote(
   splits: readonly Split[],
   cap: number,
   spent: number,
-  report: Report,
+  view: ProgressView,
 ): void {
   let usd = 0
   for (const contestant of contestants) {
     const guess = estimate(contestant, splits, sha256)
     usd += guess.usd
-    report.line(`${contestant.name}: about ${money(guess.usd)} for ${guess.calls} calls, if none of it is known yet`)
+    view.line(`${contestant.name}: about ${money(guess.usd)} for ${guess.calls} calls, if none of it is known yet`)
   }
   if (contestants.length === 0) return
   const already = spent > 0 ? `, of which ${money(spent)} are spent` : ''
-  report.line(`together about ${money(usd)}; the budget is ${money(cap)}${already}`)
-  if (usd > cap) report.line('that is more than the budget: items will be missing; lower --sample or raise --budget')
+  view.line(`together about ${money(usd)}; the budget is ${money(cap)}${already}`)
+  if (usd > cap) view.line('that is more than the budget: items will be missing; lower --sample or raise --budget')
 }
 
-async function finish(out: string, json: boolean, table: Table, about: Circumstances): Promise<void> {
+async function write(out: string, json: boolean, table: Table, about: Circumstances): Promise<void> {
   const page = benchmarkPage(table, about)
   const whole = { format: 1, ...about, ...table }
-  await mkdir(out, { recursive: true })
   await writeFile(join(out, 'benchmark.md'), page)
   await writeFile(join(out, 'benchmark.json'), `${JSON.stringify(whole, undefined, 1)}\n`)
   await writeFile(join(out, 'accuracy.svg'), accuracyPlot(table, about.task))
@@ -223,8 +235,4 @@ function numberOf(flag: string, text: string, least: number, whole = true): numb
 /** As a shell would want it. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }

@@ -16,7 +16,13 @@ const VERBS: Readonly<Record<string, Verb>> = {
   schemas: { says: 'schemas apply: register and check the schemas', load: () => import('./schemas.ts') },
   produce: { says: 'send events from a JSONL file to a topic', load: () => import('./produce.ts') },
   train: { says: 'train a local model from labelled rows', load: () => import('./train.ts') },
+  models: { says: 'models pull|list: fetch the encoders that models can stand on', load: () => import('./models.ts') },
+  clean: { says: 'find labels that are wrong, replace or drop them, and say why', load: () => import('./clean.ts') },
   evaluate: { says: 'measure a model on labelled rows', load: () => import('./evaluate.ts') },
+  calibrate: {
+    says: 'thresholds that keep a promise, certified on labelled rows',
+    load: () => import('./calibrate.ts'),
+  },
   benchmark: {
     says: 'local models and LLMs on one sample: accuracy, latency, cost',
     load: () => import('./benchmark.ts'),

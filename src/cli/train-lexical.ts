@@ -3,20 +3,27 @@ import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { FEATURES_VERSION } from '../core/lexical/features.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { taxonomyExamples } from '../learn/examples.ts'
+import { curveSvg } from '../learn/curve.ts'
 import { lexicalCard, percent } from '../learn/lexical/card.ts'
 import { LEXICAL } from '../learn/lexical/settings.ts'
 import { trainLexical } from '../learn/lexical/train.ts'
 import type { Progress } from '../learn/lexical/train.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
+import type { CurvePoint } from '../learn/curve.ts'
 import type { TrainJob, Trained } from './train.ts'
 
 export async function train(job: TrainJob): Promise<Trained> {
   const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) job.view.line(`warning: ${warning}`)
-  const report = (progress: Progress) => show(progress, job.view)
+  const curve: CurvePoint[] = []
+  const report = (progress: Progress) => {
+    show(progress, job.view)
+    if (progress.kind === 'epoch' && progress.phase === 'validated')
+      curve.push({ at: progress.epoch, loss: progress.loss, accuracy: progress.accuracy })
+  }
   const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })
-  const { validation, temperatures, thresholds, epochs } = trained
-  const figures = { rows: data.examples.length, epochs, temperatures, thresholds, validation }
+  const { validation, temperatures, thresholds, certificate, promise, isotonic, epochs } = trained
+  const figures = { rows: data.examples.length, epochs, curve, temperatures, thresholds, promise, validation }
   return {
     folder: {
       manifest: {
@@ -24,9 +31,11 @@ export async function train(job: TrainJob): Promise<Trained> {
         kind: 'lexical',
         segments: data.segments,
         normaliser: NORMALISER_VERSION,
-        features: { version: FEATURES_VERSION, ...LEXICAL.features },
+        features: { version: FEATURES_VERSION, ...trained.features },
         temperatures,
         thresholds,
+        certificate: certificate && { ...certificate, data: job.files },
+        calibration: isotonic && { method: 'isotonic', isotonic },
         data: job.files,
         golden: trained.golden,
       },
@@ -34,27 +43,34 @@ export async function train(job: TrainJob): Promise<Trained> {
       parts: {},
       labelPaths: data.labels.paths,
       files: {
-        'calibration.json': `${JSON.stringify({ temperatures, thresholds, validation }, undefined, 1)}\n`,
+        'calibration.json': `${JSON.stringify({ temperatures, thresholds, promise, validation }, undefined, 1)}\n`,
+        'curve.svg': curveSvg(curve, epochs, { unit: 'epoch', loss: 'training loss' }),
         'card.md': lexicalCard(data, trained, job),
       },
     },
     figures: { ...figures, warnings: data.warnings },
     summary: [
       `validation (${validation.rows} rows never seen): ${validation.servedAccuracy.map((share, level) => `l${level + 1} ${percent(share)}`).join('  ')}`,
+      `rounding to eight bits costs, in points: ${points(validation.accuracy, validation.servedAccuracy)}`,
       `at the proposed thresholds ${thresholds.join('/')}: ${percent(validation.coverage)} answered, ${percent(validation.selectiveAccuracy)} of them right`,
+      promise,
     ],
   }
 }
 
-function show(progress: Progress, view: ProgressView): void {
+/** What one way of serving loses against another, per level; below nothing where it gains. */
+const points = (whole: readonly number[], less: readonly number[]): string =>
+  whole.map((share, level) => `l${level + 1} ${(100 * (share - less[level]!)).toFixed(2)}`).join('  ')
+
+export function show(progress: Progress, view: ProgressView): void {
   if (progress.kind === 'step') {
     const { phase, step, steps, loss } = progress
-    view.update(`fit on ${phase === 'validated' ? 'training part' : phase}`, step, steps, `loss ${loss.toFixed(3)}`)
+    view.update(`fit on ${phase === 'all rows' ? phase : 'training part'}`, step, steps, `loss ${loss.toFixed(3)}`)
     return
   }
   const { phase, epoch, epochs, loss, accuracy } = progress
   const right = accuracy?.map((share, level) => `  l${level + 1} ${percent(share)}`).join('') ?? ''
   view.line(
-    `${phase === 'validated' ? 'training part' : phase}: epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${right}`,
+    `${phase === 'all rows' ? phase : 'training part'}: epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${right}`,
   )
 }

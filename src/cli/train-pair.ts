@@ -10,8 +10,8 @@ import { goldenPairs } from '../learn/pair/golden.ts'
 import { trainPairs } from '../learn/pair/train.ts'
 import type { TrainJob, Trained } from './train.ts'
 
-export async function train({ rows, files, seed, signal, view, command }: TrainJob): Promise<Trained> {
-  const data = relevanceExamples(await Array.fromAsync(rows))
+export async function train({ rows, task, files, seed, signal, view, command }: TrainJob): Promise<Trained> {
+  const data = relevanceExamples(await Array.fromAsync(rows), task?.labels)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
   let phase = ''
   const training = await trainPairs(data.rows, data.labels.paths.length, seed, async (step, done, total, note) => {
@@ -21,13 +21,13 @@ export async function train({ rows, files, seed, signal, view, command }: TrainJ
     await setImmediate()
     signal.throwIfAborted()
   })
-  const { temperature, offsets, threshold, lexicon, bySource, ece, rounds } = training
+  const { temperatures, offsets, threshold, lexicon, bySource, ece, rounds } = training
   const model = runtime.serialise(training.graph)
   const packed = packLexicon(lexicon)
   const compiled = await runtime.compile(model, { threads: 1 })
   const golden = await goldenPairs(compiled, lexicon).finally(() => compiled.close())
   const named = Object.fromEntries(bySource.map((figures, at) => [data.sources[at]!, figures]))
-  const calibration = { temperature, offsets, threshold, ece, rounds, outOfFold: named }
+  const calibration = { temperatures, offsets, threshold, ece, rounds, outOfFold: named }
   return {
     folder: {
       manifest: {
@@ -36,7 +36,8 @@ export async function train({ rows, files, seed, signal, view, command }: TrainJ
         segments: PAIR_SEGMENTS,
         normaliser: NORMALISER_VERSION,
         features: { version: PAIR_VERSION },
-        temperatures: [temperature],
+        // One a source, of which the largest file's stands for the level.
+        temperatures: temperatures.slice(0, 1),
         thresholds: [threshold],
         offsets,
         data: files,

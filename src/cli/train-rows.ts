@@ -14,7 +14,7 @@ interface Rows {
   readonly files: readonly { readonly file: string; readonly rows: number; readonly sha256: string }[]
 }
 
-/** Throws SL102 where a file cannot be read. Reading throws the signal's reason when aborted. */
+/** Throws SL102 where a file cannot be read. Reading throws SL502 where one is empty, the signal's reason when aborted. */
 export async function readRows(paths: readonly string[], signal: AbortSignal): Promise<Rows> {
   const files = await Promise.all(
     paths.map(async (path) => ({ file: basename(path), rows: 0, sha256: await fileDigest(path) })),
@@ -27,6 +27,7 @@ export async function readRows(paths: readonly string[], signal: AbortSignal): P
         counted.rows++
         yield { file: counted.file, line: number, value }
       }
+      if (counted.rows === 0) throw new SluiceError('SL502', `${path}: no rows`)
     }
   }
   return { rows: rows(), files }

@@ -1,7 +1,7 @@
 // `sluice train`: labelled rows in, a model folder out. A kind of model is a line of KINDS and a file train-<kind>.ts.
 // The folder appears whole at the end or not at all.
 import { join } from 'node:path'
-import { makeRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
+import { checkRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
 import { closest } from '../core/closest.ts'
 import { SluiceError } from '../core/error.ts'
@@ -42,7 +42,7 @@ export interface TrainJob {
   readonly seed: number
   readonly signal: AbortSignal
   readonly view: ProgressView
-  /** The command line that repeats the run. */
+  /** The command line that repeats the run and prints every figure. */
   readonly command: string
 }
 
@@ -66,6 +66,15 @@ const KINDS: Readonly<Record<string, Listed>> = {
     load: () => import('./train-lexical.ts'),
   },
   pair: { says: 'relevance of a product to a query; the default for pairs', load: () => import('./train-pair.ts') },
+  encoder: { says: 'heads over a frozen encoder (`sluice models pull`)', load: () => import('./train-encoder.ts') },
+  stack: {
+    says: 'lexical first, the encoder for what that is not sure of; the most accurate',
+    load: () => import('./train-stack.ts'),
+  },
+  transformer: {
+    says: 'a small transformer fine-tuned end to end, on pairs or on texts; slow to train and to answer',
+    load: () => import('./train-transformer.ts'),
+  },
 }
 
 const OPTIONS = {
@@ -103,8 +112,7 @@ ${kinds.join('\n')}
 export async function run(args: string[]): Promise<number> {
   const named = valueOf('--kind', args)
   const own = named === undefined ? undefined : ((await kindOf(named).load()).options ?? {})
-  await refuseOptionsOfOthers(args, named, own ?? {})
-  const { values } = parse(args, { ...OPTIONS, ...parseable(own ?? {}) } as typeof OPTIONS)
+  const { values } = await parseFor(named, own ?? {}, args)
   if (values.help) {
     process.stdout.write(await help())
     return 0
@@ -116,11 +124,11 @@ export async function run(args: string[]): Promise<number> {
   const out = values.out ?? (found && join(found.dir, 'candidate'))
   if (data.length === 0) throw new SluiceError('SL104', 'train needs --data FILE or --task NAME')
   if (out === undefined) throw new SluiceError('SL104', 'train needs --out DIR')
-  await makeRoom(out, { dryRun: true })
+  await checkRoom(out)
   const started = performance.now()
   const view = progressView(values.json)
   const abort = new AbortController()
-  const interrupt = () => abort.abort(new SluiceError('SL503', 'interrupted; nothing was written'))
+  const interrupt = () => abort.abort(new SluiceError('SL505', 'nothing was written'))
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
     const { train } = await kindOf(named ?? usualKind(await firstRow(data))).load()
@@ -128,7 +136,8 @@ export async function run(args: string[]): Promise<number> {
     const options = Object.fromEntries(
       Object.keys(own ?? {}).map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined]),
     )
-    const command = commandLine({ kind: named, task: values.task, data, out, seed: values.seed, ...options })
+    const config = found && values.config !== 'sluice.yaml' ? values.config : undefined
+    const command = commandLine({ kind: named, config, task: values.task, data, out, seed: values.seed, ...options })
     const job = { rows, files, task: found?.task, options, seed, signal: abort.signal, view, command }
     const trained = await train(job)
     abort.signal.throwIfAborted()
@@ -173,16 +182,20 @@ function parseable(own: NonNullable<TrainKind['options']>): Options {
   )
 }
 
-/** Throws SL104 where an option is of another kind: the parser would only say that it is unknown. */
-async function refuseOptionsOfOthers(args: readonly string[], named: string | undefined, own: object): Promise<void> {
-  const given = args.filter((arg) => arg.startsWith('--')).map((arg) => arg.slice(2).split('=')[0]!)
-  const foreign = given.filter((name) => !Object.hasOwn(own, name) && !Object.hasOwn(OPTIONS, name))
-  if (foreign.length === 0) return
-  for (const [kind, { load }] of Object.entries(KINDS)) {
-    const options = (await load()).options ?? {}
-    const taken = foreign.find((name) => Object.hasOwn(options, name))
-    if (taken !== undefined)
-      throw new SluiceError('SL104', `--${taken} belongs to --kind ${kind}${named ? `, not to ${named}` : ''}`)
+/** Throws SL104 as `parse` does, and says so where an unknown option is one of another kind. */
+async function parseFor(named: string | undefined, own: NonNullable<TrainKind['options']>, args: readonly string[]) {
+  try {
+    return parse(args, { ...OPTIONS, ...parseable(own) } as typeof OPTIONS)
+  } catch (error) {
+    const given = args.filter((arg) => arg.startsWith('--')).map((arg) => arg.slice(2).split('=')[0]!)
+    for (const [kind, { load }] of Object.entries(KINDS)) {
+      if (kind === named) continue
+      const options = (await load()).options ?? {}
+      const taken = given.find((name) => Object.hasOwn(options, name) && !Object.hasOwn(own, name))
+      if (taken !== undefined)
+        throw new SluiceError('SL104', `--${taken} belongs to --kind ${kind}${named ? `, not to ${named}` : ''}`)
+    }
+    throw error
   }
 }
 
@@ -192,5 +205,5 @@ function commandLine(options: Readonly<Record<string, string | readonly string[]
       ? []
       : [value].flat().map((text) => `--${name} ${/^[\w./:@+-]+$/.test(text) ? text : `'${text}'`}`),
   )
-  return `sluice train ${words.join(' ')}`
+  return `sluice train ${words.join(' ')} --json`
 }

@@ -40,7 +40,10 @@ export const ERRORS = {
   },
   SL302: { title: 'a schema is not registered', remedy: 'run `sluice schemas apply`' },
   SL303: { title: 'a schema change is not compatible', remedy: 'add fields with defaults only, or use a new subject' },
-  SL401: { title: 'the LLM provider refuses the request', remedy: 'check llm.base_url, llm.model and OPENAI_API_KEY' },
+  SL401: {
+    title: 'the LLM provider refuses the request',
+    remedy: 'check base_url, model and api_key of the LLM: llm.* in sluice.yaml, llms.NAME.* in benchmark.yaml',
+  },
   SL402: {
     title: 'the LLM does not answer',
     remedy: 'check base_url and the state of the provider, then run again: what was answered is kept',
@@ -53,6 +56,15 @@ export const ERRORS = {
   SL503: {
     title: 'training failed',
     remedy: 'see the cause; a lower learning rate helps where the loss is not finite',
+  },
+  SL504: {
+    title: 'the encoder is not here and could not be fetched',
+    remedy: 'run `sluice models pull NAME` once while online; `sluice models list` shows what there is',
+  },
+  SL505: { title: 'interrupted', remedy: 'run the command again' },
+  SL506: {
+    title: 'the promise cannot be kept on these rows',
+    remedy: 'label more rows of the live tail, or ask for less: a lower --target-precision or a higher --delta',
   },
 } as const
 

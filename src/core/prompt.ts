@@ -70,7 +70,8 @@ export function renderPrompt(task: Task, items: readonly PromptItem[], choice: C
 /** Names everything that shapes an answer but the item: rules, task, label set, model. */
 export function promptDigest(task: Task, model: string, hash: Hash): string {
   const segments = task.segments.map(({ name }) => name)
-  return hash(JSON.stringify([RULES, task.name, task.instruction, segments, task.labelsDigest, model]))
+  const { descriptions } = task.labels
+  return hash(JSON.stringify([RULES, task.name, task.instruction, segments, task.labelsDigest, descriptions, model]))
 }
 
 function describe(task: Task, label: string): string {

@@ -64,5 +64,5 @@ export function holm(ps: readonly number[]): number[] {
 /** The smallest value that at least `share` of the values do not exceed (nearest rank); `share` in (0, 1]. */
 export function quantile(values: readonly number[], share: number): number | undefined {
   const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]
+  return sorted[Math.max(0, Math.ceil(share * sorted.length - 1e-9) - 1)]
 }

@@ -7,6 +7,7 @@ import type { DeadLetter, Outcome } from '../core/outcome.ts'
 import type { TierPort } from '../ports/tier.ts'
 import type { Handler } from '../ports/stream.ts'
 import { takeBatch } from './intake.ts'
+import { meanwhile } from './meanwhile.ts'
 import type { IntakeDeps } from './intake.ts'
 import type { OutcomeWriter } from './outcomes.ts'
 import { countOutcomes, stopwatch } from './measure.ts'
@@ -30,7 +31,7 @@ export function createClassifyHandler(deps: ClassifyDeps): Handler {
     const items = taken.filter((it): it is Item => !isRefused(it))
     let cascade = open(items, order, task.gate)
     for (let ask = next(cascade); ask; ask = next(cascade)) {
-      cascade = fold(cascade, await tiers[ask.tier]!.answer(ask.items))
+      cascade = fold(cascade, await meanwhile(tiers[ask.tier]!.answer(ask.items), progress, clock))
       lap(ask.tier)
     }
     const decided = close(cascade)

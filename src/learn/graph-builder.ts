@@ -40,6 +40,18 @@ export class GraphBuilder {
     return output
   }
 
+  /** The `count` largest of each row, largest first, and where they stand (int64). */
+  top(value: string, count: number): { readonly values: string; readonly indices: string } {
+    const [values, indices] = ['values', 'indices'].map((name) => `${this.#prefix}TopK_${this.#nodes.length}_${name}`)
+    this.#nodes.push({
+      op: 'TopK',
+      inputs: [value, this.ints(count)],
+      outputs: [values!, indices!],
+      attributes: { axis: 1 },
+    })
+    return { values: values!, indices: indices! }
+  }
+
   /** Names a value as an output of the graph. */
   output(name: string, value: string, dims: readonly (number | string)[], dtype: Dtype = 'float32'): void {
     this.#nodes.push({ op: 'Identity', inputs: [value], outputs: [name] })

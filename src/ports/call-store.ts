@@ -4,8 +4,9 @@ import type { LlmUsage } from '../core/llm/usage.ts'
 
 export interface StoredCall {
   readonly heard: Heard
-  /** As the provider reported it; nothing where it reported nothing. */
+  /** As the provider reported it; where it did not, the most that it can have been. */
   readonly usage: LlmUsage
+  readonly reported: boolean
   /** From sending to the whole reply, milliseconds. */
   readonly elapsed_ms: number
 }

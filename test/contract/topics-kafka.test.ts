@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import kafkajs from 'kafkajs'
 import type { Admin } from 'kafkajs'
 import { connectAdmin, createKafkaClient } from '../../src/adapters/kafka/client.ts'
 import { applyTopics, planFor } from '../../src/adapters/kafka/topics.ts'
 import type { TopicToApply } from '../../src/adapters/kafka/topics.ts'
 import { SluiceError } from '../../src/core/error.ts'
-import { KAFKA, noKafka } from '../fakes/stream-worlds.ts'
+import { KAFKA, noKafka, until } from '../fakes/stream-worlds.ts'
 
 const TOPIC = kafkajs.ConfigResourceTypes.TOPIC
 
@@ -38,13 +39,11 @@ describe('topics on a broker', { skip: noKafka, timeout: 60_000 }, () => {
     return Object.fromEntries(described.resources[0]!.configEntries.map((it) => [it.configName, it.configValue]))
   }
   /** As an operator does: the whole configuration, by hand. */
-  const setByHand = (config: Record<string, string>) =>
-    admin.alterConfigs({
-      validateOnly: false,
-      resources: [
-        { type: TOPIC, name, configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })) },
-      ],
-    })
+  async function setByHand(config: Record<string, string>): Promise<void> {
+    const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }))
+    await admin.alterConfigs({ validateOnly: false, resources: [{ type: TOPIC, name, configEntries }] })
+    await until('the broker works by it', async () => isDeepStrictEqual(await configOf(...Object.keys(config)), config))
+  }
 
   test('are created as wanted, then kept', async () => {
     assert.equal(await apply(wanted({ 'retention.ms': '60000' })), 'create')

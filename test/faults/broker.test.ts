@@ -16,7 +16,7 @@ import { eventually, noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
 const TASKS = [{ task: 'taxonomy', topic: 'products' }]
-const PRODUCTS = 6_000
+const PRODUCTS = 12_000
 const DOWN_MS = 1_000
 const ON_WITHIN_MS = 60_000
 

@@ -14,7 +14,7 @@ import { noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
 const TASKS = [{ task: 'taxonomy', topic: 'products' }]
-const PRODUCTS = 4_000
+const PRODUCTS = 10_000
 const STOPS = 3
 const DRAINED_WITHIN_MS = 20_000
 const FEW = 20

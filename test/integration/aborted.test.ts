@@ -74,7 +74,7 @@ describe('records of aborted transactions', { skip: noStack }, () => {
   test('are counted by the judge of the fault tests as what they are', async () => {
     const open = await begin('open')
     await send(open, 'open')
-    const { committed, aborted, open: pending } = await broker.read([topic])
+    const { committed, aborted, open: pending } = await broker.readNow([topic])
     const values = (records: readonly { value: Buffer | null }[]) => records.map(({ value }) => String(value))
     assert.deepEqual(values(committed), ['committed c1', 'committed c2', 'committed last'])
     assert.equal(aborted.length, 7)

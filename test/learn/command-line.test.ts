@@ -1,20 +1,28 @@
 // `sluice train` and `sluice evaluate` as a user runs them, each in a process of its own.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { shopRows } from '../support/lexical.ts'
+import type { Manifest } from '../../src/ports/manifest.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+const TOPICS = fileURLToPath(new URL('../../topics', import.meta.url))
+const SCHEMAS = fileURLToPath(new URL('../../schemas', import.meta.url))
+const ROOT_CONFIG = fileURLToPath(new URL('../../sluice.yaml', import.meta.url))
 
 let dir: string
 let data: string
 let held: string
 
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 const jsonl = (rows: readonly unknown[]) => `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`
 
 function sluice(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -23,6 +31,18 @@ function sluice(...args: string[]): Promise<{ code: number; stdout: string; stde
       resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     )
   })
+}
+
+/** Every number of a value, in all the ways that a card may round it; numbers within texts as they stand. */
+function figuresOf(value: unknown): Set<string> {
+  if (typeof value === 'string') return new Set(value.match(/\d+\.\d+/g))
+  if (typeof value === 'object' && value !== null)
+    return new Set(Object.values(value).flatMap((one) => [...figuresOf(one)]))
+  const number = Number(value)
+  return new Set([
+    String(number),
+    ...[1, 2, 3].flatMap((digits) => [number, 100 * number, number / 1e6].map((one) => one.toFixed(digits))),
+  ])
 }
 
 before(async () => {
@@ -42,10 +62,21 @@ describe('sluice train and evaluate', () => {
     assert.deepEqual((await readdir(out)).sort(), [
       'calibration.json',
       'card.md',
+      'curve.svg',
       'labels.json',
       'manifest.json',
       'model.onnx',
     ])
+    const printed = figuresOf(JSON.parse(trained.stdout))
+    const card = await readFile(join(out, 'card.md'), 'utf8')
+    assert.match(card, /^ {4}sluice train --data .* --seed 1 --json$/m)
+    const figures = card.match(/\d+\.\d+/g) ?? []
+    assert.ok(figures.length > 5)
+    assert.deepEqual(
+      figures.filter((figure) => !printed.has(figure)),
+      [],
+      'the command of the card prints them all',
+    )
     const evaluated = await sluice('evaluate', '--model', out, '--data', held, '--json')
     assert.equal(evaluated.code, 0, evaluated.stderr)
     const found = JSON.parse(evaluated.stdout) as Record<string, unknown> & { accuracy: { l1: number; l2: number } }
@@ -55,8 +86,73 @@ describe('sluice train and evaluate', () => {
       assert.ok(key in found, key)
   })
 
+  it('write the same bytes for the same seed', { timeout: 120_000 }, async () => {
+    const out = join(dir, 'model')
+    const digests = async () => {
+      const names = (await readdir(out)).sort()
+      return Promise.all(names.map(async (name) => [name, sha256(await readFile(join(out, name)))]))
+    }
+    const before = await digests()
+    const again = await sluice('train', '--data', data, '--out', out, '--json')
+    assert.equal(again.code, 0, again.stderr)
+    assert.deepEqual(await digests(), before)
+  })
+
+  it(
+    'train for a task: its rows, its label set, its segments, a candidate in its folder',
+    { timeout: 60_000 },
+    async () => {
+      const task = join(dir, 'models/desk')
+      await mkdir(join(task, 'data'), { recursive: true })
+      const config = join(dir, 'sluice.yaml')
+      await writeFile(config, `topics: {dir: ${TOPICS}, schemas_dir: ${SCHEMAS}}\ntasks: {enabled: [desk]}\n`)
+      await writeFile(
+        join(task, 'task.yaml'),
+        'topic: products\nentity: "{id}"\nsegments: {subject: "{title}"}\ninstruction: sort\n',
+      )
+      const paths = [...new Set(shopRows(300).map(({ label }) => label.join(' > ')))].map((path) => path.split(' > '))
+      await writeFile(join(task, 'labels.json'), JSON.stringify({ paths: [...paths, ['toys', 'kites']] }))
+      const rows = shopRows(300).map(({ title, label }) => ({ subject: title, label }))
+      await writeFile(join(task, 'data/rows.jsonl'), jsonl(rows))
+      const { code, stderr } = await sluice('train', '--task', 'desk', '--config', config)
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /1 labels of the task have no row/)
+      const manifest = JSON.parse(await readFile(join(task, 'candidate/manifest.json'), 'utf8')) as Manifest
+      assert.deepEqual([manifest.segments, manifest.labels.paths], [['subject'], 5])
+      const evaluated = await sluice(
+        'evaluate',
+        '--model',
+        join(task, 'candidate'),
+        '--data',
+        join(task, 'data/rows.jsonl'),
+        '--json',
+      )
+      assert.ok((JSON.parse(evaluated.stdout) as { accuracy: { l2: number } }).accuracy.l2 > 0.95, evaluated.stdout)
+    },
+  )
+
+  it('stop at Ctrl-C, say that nothing was written, and leave nothing', { timeout: 60_000 }, async () => {
+    const names = await readdir(dir)
+    const child = spawn(process.execPath, [MAIN, 'train', '--data', data, '--out', join(dir, 'stopped')])
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (said === '') child.kill('SIGINT')
+      said += text
+    })
+    const [code] = (await once(child, 'close')) as [number]
+    assert.equal(code, 1)
+    assert.match(said, /SL505 interrupted: nothing was written/)
+    assert.deepEqual(await readdir(dir), names)
+  })
+
   const wrong: Record<string, { args: () => string[]; code: number; says: RegExp }> = {
     'an unknown option': { args: () => ['train', '--dat', data], code: 2, says: /SL104.*--data/s },
+    'an unknown kind': { args: () => ['train', '--kind', 'lexcal', '--data', data], code: 2, says: /mean lexical/ },
+    'a task without rows': {
+      args: () => ['train', '--task', 'taxonomy', '--config', ROOT_CONFIG],
+      code: 2,
+      says: /SL104.*taxonomy has no rows in/s,
+    },
     'no data': { args: () => ['train', '--out', join(dir, 'x')], code: 2, says: /needs --data/ },
     'a file that is not there': {
       args: () => ['train', '--data', join(dir, 'none.jsonl'), '--out', join(dir, 'x')],

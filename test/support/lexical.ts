@@ -8,6 +8,7 @@ import { taxonomyExamples } from '../../src/learn/examples.ts'
 import { LEXICAL } from '../../src/learn/lexical/settings.ts'
 import { trainLexical } from '../../src/learn/lexical/train.ts'
 import type { NewModelFolder } from '../../src/adapters/files/model-folder.ts'
+import type { Examples } from '../../src/learn/examples.ts'
 import type { LexicalSettings } from '../../src/learn/lexical/settings.ts'
 
 const SHOP: Readonly<Record<string, readonly string[]>> = {
@@ -36,11 +37,15 @@ export const SMALL: LexicalSettings = {
   features: { ...LEXICAL.features, buckets: 4096 },
   width: 16,
   rowsSeen: 3000,
+  validationRows: 1,
+}
+
+export function shopExamples(count: number): Promise<Examples> {
+  return taxonomyExamples(shopRows(count).map((value, line) => ({ file: 'shop.jsonl', line: line + 1, value })))
 }
 
 export async function shopModel(settings = SMALL): Promise<NewModelFolder> {
-  const rows = shopRows(400).map((value, line) => ({ file: 'shop.jsonl', line: line + 1, value }))
-  const data = await taxonomyExamples(rows)
+  const data = await shopExamples(400)
   const tools = { runtime, signal: new AbortController().signal, report: () => {} }
   const trained = await trainLexical(data, settings, 1, tools)
   return {
@@ -49,9 +54,10 @@ export async function shopModel(settings = SMALL): Promise<NewModelFolder> {
       kind: 'lexical',
       segments: data.segments,
       normaliser: NORMALISER_VERSION,
-      features: { version: FEATURES_VERSION, ...settings.features },
+      features: { version: FEATURES_VERSION, ...trained.features },
       temperatures: trained.temperatures,
       thresholds: trained.thresholds,
+      calibration: trained.isotonic && { method: 'isotonic', isotonic: trained.isotonic },
       data: [],
       golden: trained.golden,
     },

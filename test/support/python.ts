@@ -8,7 +8,8 @@ import { run } from '../../scripts/process.ts'
 
 export type Python = { readonly command: string } | { readonly missing: string }
 
-const INSTALL_TIMEOUT_MS = 180_000
+/** PyTorch's package and what it carries along are 3 GB. */
+const INSTALL_TIMEOUT_MS = 900_000
 
 /** Gives the reason where there is no Python 3, no venv or no way to install. */
 export async function pythonWith(requirements: string): Promise<Python> {

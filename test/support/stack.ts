@@ -16,8 +16,13 @@ export const noStack: false | string =
 export interface Broker {
   readonly kafka: Kafka
   readonly admin: Admin
-  /** Every record of the topics up to where they end now, by what became of its transaction. */
+  /**
+   * Every record of the topics up to where they end now, by what became of its transaction. Kafka says yes to the end of
+   * a transaction before it has written the markers (KIP-98): what has no end yet is waited for, for a short time.
+   */
   read(topics: readonly string[]): Promise<Contents>
+  /** The same, as it lies there now. */
+  readNow(topics: readonly string[]): Promise<Contents>
   /** Offsets a group has committed, by `topic/partition`; partitions without one are left out. */
   committed(group: string, topics: readonly string[]): Promise<ReadonlyMap<string, bigint>>
   /** Offset after the last record of each partition, by `topic/partition`. */
@@ -25,6 +30,7 @@ export interface Broker {
   close(): Promise<void>
 }
 
+const MARKED_WITHIN_MS = 5_000
 const RETRY = { retries: 8, initialRetryTime: 50, maxRetryTime: 1_000 }
 
 export const placeOf = (topic: string, partition: number): string => `${topic}/${partition}`
@@ -66,13 +72,23 @@ export async function openBroker(address = SLUICE_KAFKA!): Promise<Broker> {
     return new Map(all.flat())
   }
 
+  async function readNow(topics: readonly string[]): Promise<Contents> {
+    const ahead = new Map([...(await ends(topics))].filter(([, end]) => end > 0n))
+    return readLog(kafka, topics, ahead)
+  }
+
   return {
     kafka,
     admin,
     ends,
+    readNow,
     async read(topics) {
-      const ahead = new Map([...(await ends(topics))].filter(([, end]) => end > 0n))
-      return readLog(kafka, topics, ahead)
+      const deadline = performance.now() + MARKED_WITHIN_MS
+      for (;;) {
+        const contents = await readNow(topics)
+        if (contents.open.length === 0 || performance.now() > deadline) return contents
+        await sleep(100)
+      }
     },
     async committed(group, topics) {
       const found = await patiently(() => admin.fetchOffsets({ groupId: group, topics: [...topics] }))

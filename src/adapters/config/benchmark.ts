@@ -6,7 +6,7 @@ import { readYaml } from './yaml.ts'
 
 const usd = (says: string) =>
   z.number({ error: 'US dollars per million tokens, a number; 0 where it is free' }).nonnegative().describe(says)
-const count = (value: number, says: string) => z.int().positive().default(value).describe(says)
+const count = (value: number, max: number, says: string) => z.int().positive().max(max).default(value).describe(says)
 
 /** Also the name of its file of answers. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}$/
@@ -33,11 +33,15 @@ const llmSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('what this LLM is told to do; default: the instruction of the task. The labels are the same for all'),
-  items_per_call: count(1, 'items in one call'),
-  calls_concurrently: count(4, 'calls at the same time'),
-  output_tokens_max: count(2000, 'tokens of one reply, reasoning included; what is cut there is no valid answer'),
-  timeout_ms: count(60_000, 'for one call (milliseconds)'),
-  tries_max: count(5, 'tries of a call that nobody answers, after which this LLM is out of the run'),
+  items_per_call: count(1, 100, 'items in one call'),
+  calls_concurrently: count(4, 256, 'calls at the same time'),
+  output_tokens_max: count(
+    2000,
+    1_000_000,
+    'tokens of one reply, reasoning included; what is cut there is no valid answer',
+  ),
+  timeout_ms: count(60_000, 3_600_000, 'for one call (milliseconds)'),
+  tries_max: count(5, 100, 'tries of a call that nobody answers, after which this LLM is out of the run'),
 })
 
 export const benchmarkSchema = z.strictObject({
@@ -47,7 +51,11 @@ export const benchmarkSchema = z.strictObject({
     .optional()
     .describe('what the machine of the local models costs; without it they cost nothing'),
   llms: z
-    .record(z.string().regex(NAME, `a name of letters, digits and _ . : @ -, 64 at most`), llmSchema)
+    .record(z.string(), llmSchema)
+    .refine(
+      (llms) => Object.keys(llms).every((name) => NAME.test(name)),
+      'a name is letters, digits and _ . : @ -, 64 at most',
+    )
     .default({})
     .describe('the LLMs that --llm may name'),
 })

@@ -16,6 +16,7 @@ const lineSchema = z.object({
     z.object({ kind: z.literal('rejected') }),
   ]),
   usage: z.object({ inputTokens: tokens, cachedInputTokens: tokens, outputTokens: tokens }),
+  reported: z.boolean(),
   elapsed_ms: z.number().nonnegative(),
 })
 

@@ -5,20 +5,36 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { SluiceError } from '../../core/error.ts'
+import { encoderSchema, partSchema } from './encoder-schema.ts'
 import type { LabelPath } from '../../core/labels.ts'
 import type { Manifest, ModelFolder, Part } from '../../ports/manifest.ts'
 
 const share = z.number().min(0).max(1)
 
-const partSchema = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().positive() })
+const dataSchema = z.array(z.strictObject({ file: z.string(), rows: z.int(), sha256: z.string() }))
 
-const encoderSchema = z.strictObject({
-  name: z.string(),
-  prefix: z.string(),
-  pooling: z.enum(['mean', 'cls']),
-  dims: z.int().positive(),
-  tokensMax: z.int().positive(),
-  normalise: z.boolean(),
+const goldenSchema = z.array(z.strictObject({ texts: z.array(z.string()), probabilities: z.array(share) })).nonempty()
+
+const certificateSchema = z.strictObject({
+  method: z.literal('fixed-sequence'),
+  precision: share,
+  delta: share,
+  bound: share,
+  threshold: share,
+  rows: z.int(),
+  passed: z.int(),
+  errors: z.int(),
+  grid: z.array(share).nonempty(),
+  tested: z.int().positive(),
+  data: dataSchema,
+})
+
+const isotonicSchema = z.strictObject({ at: z.array(share).nonempty(), value: z.array(share).nonempty() })
+
+const calibrationSchema = z.strictObject({
+  method: z.enum(['temperature', 'isotonic', 'vector']),
+  isotonic: z.array(isotonicSchema).optional(),
+  golden: goldenSchema.optional(),
 })
 
 const manifestSchema = z.strictObject({
@@ -31,11 +47,14 @@ const manifestSchema = z.strictObject({
   normaliser: z.int(),
   features: z.looseObject({ version: z.number() }).catchall(z.number()),
   encoder: encoderSchema.optional(),
+  ask: z.number().min(0).max(2).optional(),
   temperatures: z.array(z.number().positive()),
   thresholds: z.array(share).nonempty(),
   offsets: z.array(z.number()).optional(),
-  data: z.array(z.strictObject({ file: z.string(), rows: z.int(), sha256: z.string() })),
-  golden: z.array(z.strictObject({ texts: z.array(z.string()), probabilities: z.array(share) })).nonempty(),
+  certificate: certificateSchema.optional(),
+  calibration: calibrationSchema.optional(),
+  data: dataSchema,
+  golden: goldenSchema,
 })
 
 const labelsSchema = z.object({ paths: z.array(z.array(z.string().min(1)).nonempty()).nonempty() })
@@ -90,8 +109,8 @@ export async function writeModelFolder(dir: string, folder: NewModelFolder): Pro
     await write('labels.json', pathsJson(folder.labelPaths))
     for (const [name, content] of Object.entries(folder.files)) await write(name, content)
     await write('manifest.json', `${JSON.stringify(manifestSchema.parse(manifest), undefined, 1)}\n`)
-    await makeRoom(dir)
-    await rename(temporary, dir)
+    await checkRoom(dir)
+    await swap(temporary, dir)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw error
@@ -99,14 +118,30 @@ export async function writeModelFolder(dir: string, folder: NewModelFolder): Pro
 }
 
 /** Throws SL102 where the place is taken by something that is no model folder. */
-export async function makeRoom(dir: string, options: { readonly dryRun?: boolean } = {}): Promise<void> {
+export async function checkRoom(dir: string): Promise<void> {
   const names = await readdir(dir).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return []
     throw new SluiceError('SL102', `${dir} is no folder that can be replaced`, { cause: error })
   })
   if (names.length > 0 && !names.includes('manifest.json'))
     throw new SluiceError('SL102', `${dir} holds other files and is not replaced: name an empty folder`)
-  if (options.dryRun !== true) await rm(dir, { recursive: true, force: true })
+}
+
+/** Puts a folder in the place of another one, which is only removed once the new one stands: two renames, no copy. */
+async function swap(from: string, dir: string): Promise<void> {
+  const old = join(dirname(dir), `.${basename(dir)}.${process.pid}.old`)
+  const replaces = await rename(dir, old).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
+  await rename(from, dir).catch(async (error: unknown) => {
+    if (replaces) await rename(old, dir)
+    throw error
+  })
+  if (replaces) await rm(old, { recursive: true, force: true })
 }
 
 /** One path a line: a label set that people can read and diff. */

@@ -25,12 +25,16 @@ export async function* readLines(file: string): AsyncGenerator<Line> {
   try {
     for await (const text of createInterface({ input: stream, crlfDelay: Infinity })) {
       number++
-      if (text.trim() !== '') yield { number, value: parse(text, file, number) }
+      if (text.trim() !== '') yield { number, value: parse(number === 1 ? unmarked(text) : text, file, number) }
     }
   } catch (error) {
     if (error instanceof SluiceError) throw error
-    throw new SluiceError('SL102', `${file}: ${(error as Error).message}`, { cause: error })
+    const short = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'is cut short: fetch or pack it again' : ''
+    throw new SluiceError('SL102', `${file}: ${short || (error as Error).message}`, { cause: error })
   } finally {
+    // Who stopped reading early must not be thrown what the rest of the file would have said.
+    stream.on('error', () => {})
+    stream.destroy()
     source.destroy()
   }
 }
@@ -41,13 +45,23 @@ function parse(text: string, file: string, number: number): unknown {
     return JSON.parse(text)
   } catch {
     // Without the cause: V8's message quotes the line.
-    throw new SluiceError('SL502', `${file}, line ${number}: not JSON`)
+    const encoded = /[\uFFFD\0]/.test(text) ? ', nor UTF-8: save the file as UTF-8' : ''
+    throw new SluiceError('SL502', `${file}, line ${number}: not JSON${encoded}`)
   }
 }
 
-/** Hex SHA-256 of a file's bytes. */
+/** Without the byte order mark that some programs begin a file with. */
+function unmarked(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+/** Hex SHA-256 of a file's bytes. Throws SluiceError SL102 where the file cannot be read. */
 export async function fileDigest(file: string): Promise<string> {
   const hash = createHash('sha256')
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  try {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  } catch (error) {
+    throw new SluiceError('SL102', `${file}: ${(error as Error).message}`, { cause: error })
+  }
   return hash.digest('hex')
 }

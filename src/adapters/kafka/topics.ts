@@ -9,7 +9,7 @@ export interface TopicToApply extends WantedTopic {
   readonly replication: number
 }
 
-const CREATED_WITHIN_MS = 15_000
+const IN_FORCE_WITHIN_MS = 15_000
 
 export async function planFor(admin: Admin, wanted: readonly WantedTopic[]): Promise<TopicStep[]> {
   return planTopics(wanted, await findTopics(admin, wanted))
@@ -37,7 +37,7 @@ async function findTopics(admin: Admin, wanted: readonly WantedTopic[]): Promise
   )
 }
 
-/** Throws SL206 before anything is changed when the plan holds a refusal. */
+/** Throws SL206 before anything is changed when the plan holds a refusal. Resolves when the broker works by the plan. */
 export async function applyTopics(
   admin: Admin,
   wanted: readonly TopicToApply[],
@@ -52,6 +52,34 @@ export async function applyTopics(
   if (create.length > 0) await createAll(admin, create)
   const configure = named('configure')
   if (configure.length > 0) await configureAll(admin, configure)
+  await inForce(admin, [...create, ...configure])
+}
+
+/** A broker says yes before it has made the change. kafkajs's own waiting fails on one that has just started. */
+async function inForce(admin: Admin, topics: readonly TopicToApply[]): Promise<void> {
+  const deadline = performance.now() + IN_FORCE_WITHIN_MS
+  for (;;) {
+    const missing = await notYet(admin, topics)
+    if (missing.length === 0) return
+    if (performance.now() > deadline)
+      throw new SluiceError('SL202', `${missing.join(', ')}: applied, but the broker does not work by it yet`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+async function notYet(admin: Admin, topics: readonly TopicToApply[]): Promise<string[]> {
+  if (topics.length === 0) return []
+  const names = topics.map(({ name }) => name)
+  try {
+    const metadata = await admin.fetchTopicMetadata({ topics: names })
+    const led = metadata.topics.filter(
+      ({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0),
+    )
+    const open = (await planFor(admin, topics)).filter(({ kind }) => kind !== 'keep')
+    return names.filter((name) => !led.some((it) => it.name === name) || open.some(({ topic }) => topic === name))
+  } catch {
+    return names
+  }
 }
 
 /** The request replaces a topic's whole configuration: what somebody else has set on the topic is sent with it. */
@@ -78,7 +106,6 @@ async function configureAll(admin: Admin, topics: readonly TopicToApply[]): Prom
   })
 }
 
-/** kafkajs's own waiting fails on a broker that has just started although the topic was created: asks itself. */
 async function createAll(admin: Admin, topics: readonly TopicToApply[]): Promise<void> {
   await admin.createTopics({
     waitForLeaders: false,
@@ -89,26 +116,4 @@ async function createAll(admin: Admin, topics: readonly TopicToApply[]): Promise
       configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
     })),
   })
-  const deadline = performance.now() + CREATED_WITHIN_MS
-  for (;;) {
-    const missing = await withoutLeader(
-      admin,
-      topics.map(({ name }) => name),
-    )
-    if (missing.length === 0) return
-    if (performance.now() > deadline)
-      throw new SluiceError('SL202', `${missing.join(', ')}: created, but no leader yet`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-
-async function withoutLeader(admin: Admin, names: readonly string[]): Promise<string[]> {
-  try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [...names] })
-    return topics
-      .filter(({ partitions }) => partitions.length === 0 || partitions.some(({ leader }) => leader < 0))
-      .map(({ name }) => name)
-  } catch {
-    return [...names]
-  }
 }

@@ -20,6 +20,7 @@ export async function startEncoder(data: EncoderData, options: { readonly worker
     concurrentTasksPerWorker: 1,
     workerData: { ...data, graph: shared } satisfies EncoderData,
   })
+  pool.on('error', () => {}) // a thread that ended between two tasks is replaced: the next task says what is wrong, if it is
   const run = (texts: readonly string[]) =>
     (pool.run(texts) as Promise<Float32Array>).catch((error: unknown) => {
       throw new SluiceError('SL501', (error as Error).message ?? `encoder ${name} does not run`, { cause: error })

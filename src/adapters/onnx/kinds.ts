@@ -1,11 +1,10 @@
 // The kinds of models: how each turns texts into a distribution over the label set. Everything else about serving is
 // shared. A kind is opened once a thread and never answers two calls at a time.
 import { runtime } from './runtime.ts'
-import { openEncoder } from './encoder.ts'
+import { openEncoderKind, openStackKind } from './encoder-kinds.ts'
+import { importedBatches } from './imported-feeds.ts'
 import { lexicalBatches } from './lexical-feeds.ts'
 import { pairBatches } from './pair-feeds.ts'
-import { SluiceError } from '../../core/error.ts'
-import { sentence } from '../../core/text/sentence.ts'
 import type { Tensor } from '../../ports/graph.ts'
 import type { Manifest, ModelFolder } from '../../ports/manifest.ts'
 
@@ -28,18 +27,17 @@ export interface OpenKind {
 
 type Open = (folder: KindParts) => Promise<OpenKind>
 
-const KINDS: Readonly<Partial<Record<Manifest['kind'], Open>>> = {
+const KINDS: Readonly<Record<Manifest['kind'], Open>> = {
   lexical: oneGraph(lexicalBatches),
   pair: oneGraph(pairBatches),
   encoder: openEncoderKind,
+  stack: openStackKind,
+  imported: oneGraph(importedBatches),
 }
 
 /** Throws SluiceError SL501 where the folder was made for another version of the kind's features. */
 export function openKind(folder: KindParts): Promise<OpenKind> {
-  const { kind } = folder.manifest
-  const open = KINDS[kind]
-  if (open === undefined) throw new SluiceError('SL501', `models of kind ${kind} are not served`)
-  return open(folder)
+  return KINDS[folder.manifest.kind](folder)
 }
 
 /** A batch for one run of the graph: feeds for the inputs at these positions. */
@@ -64,25 +62,5 @@ function oneGraph(batchesOf: (manifest: Manifest, parts: ModelFolder['parts']) =
         }
       },
     }
-  }
-}
-
-/** vectors [rows × dims] of the frozen encoder → model.onnx, the head. */
-async function openEncoderKind({ manifest, model, parts }: KindParts): Promise<OpenKind> {
-  const { 'encoder.onnx': graph, 'tokenizer.json': tokenizer } = parts
-  if (manifest.encoder === undefined || graph === undefined || tokenizer === undefined)
-    throw new SluiceError('SL501', 'the manifest names no encoder, or no encoder.onnx and tokenizer.json')
-  const { dims } = manifest.encoder
-  const encoder = await openEncoder(manifest.encoder, Uint8Array.from(graph), tokenizer)
-  const head = await runtime.compile(Uint8Array.from(model), { threads: 1 })
-  return {
-    async *probabilities(inputs) {
-      for await (const { rows, values } of encoder.vectors(inputs.map(sentence))) {
-        const { probabilities } = await head.run({
-          vectors: { dtype: 'float32', dims: [rows.length, dims], data: values },
-        })
-        yield { rows, values: probabilities!.data as Float32Array }
-      }
-    },
   }
 }

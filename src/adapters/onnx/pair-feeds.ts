@@ -1,7 +1,6 @@
 // Pair models: (query, title, description) → dense features and hashed ids, cut into batches.
 // Runs inside a worker; the lexicon comes from the folder's parts and is checked before anything runs.
-import { PAIR_SEGMENTS, PAIR_VERSION, paddedIds, pairEncoder } from '../../core/pair/encode.ts'
-import { FEATURES } from '../../core/pair/features.ts'
+import { PAIR_SEGMENTS, PAIR_VERSION, pairEncoder, pairFeeds } from '../../core/pair/encode.ts'
 import { unpackLexicon } from '../../core/pair/lexicon.ts'
 import { normalise } from '../../core/text/normalise.ts'
 import { SluiceError } from '../../core/error.ts'
@@ -21,14 +20,7 @@ export function pairBatches({ features }: Manifest, parts: ModelFolder['parts'])
     for (let from = 0; from < inputs.length; from += BATCH_ROWS) {
       const part = inputs.slice(from, from + BATCH_ROWS)
       const encoded = encode(part.map((texts) => texts.slice(0, PAIR_SEGMENTS.length).map(normalise)))
-      const { width, data } = paddedIds(encoded)
-      yield {
-        rows: Int32Array.from(part, (_, row) => from + row),
-        feeds: {
-          dense: { dtype: 'float32', dims: [part.length, FEATURES.length], data: encoded.dense },
-          ids: { dtype: 'int32', dims: [part.length, width], data },
-        },
-      }
+      yield { rows: Int32Array.from(part, (_, row) => from + row), feeds: pairFeeds(encoded) }
     }
   }
 }

@@ -1,6 +1,7 @@
 // One thread of a model's pool: holds an open kind, answers chunks of texts. Decodes here, so that only answers travel.
 // Never terminated while it runs: see kafka-node-notes.
 import { workerData } from 'piscina'
+import { isotonicLevels } from '../../core/calibration/isotonic.ts'
 import { decode, decoded } from '../../core/lexical/decode.ts'
 import { tree } from '../../core/lexical/tree.ts'
 import { labelSet } from '../../core/labels.ts'
@@ -39,6 +40,8 @@ export default async function answer(chunk: Chunk & { readonly raw?: boolean }):
       raw?.set(values.subarray(at * paths.paths, (at + 1) * paths.paths), rows[at]! * paths.paths)
     }
   }
+  const maps = manifest.calibration?.isotonic
+  if (maps !== undefined) isotonicLevels(maps, out.levels)
   return raw === undefined ? out : { ...out, probabilities: raw }
 }
 

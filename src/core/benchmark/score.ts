@@ -31,8 +31,10 @@ export interface Performance {
   readonly latencies_ms: readonly number[]
   /** Items in one timed piece of work, at most. */
   readonly batch: number
-  /** Of the items that were asked. */
+  /** Of the items that were asked, as far as it was reported. */
   readonly usage: LlmUsage
+  /** Replies of an LLM whose usage the provider did not report. */
+  readonly unreported?: number
   readonly price: Price
   /** Local models: items a second in large batches on the whole machine. */
   readonly itemsPerSecond?: number
@@ -79,9 +81,12 @@ export interface Score {
   readonly splits: readonly SplitScore[]
   readonly latency_ms: { readonly p50?: number; readonly p95?: number; readonly p99?: number; readonly timed: number }
   readonly batch: number
+  /** Timed pieces of work an item of a piece took part in; more than 1 where an LLM is led through a deep label set. */
+  readonly callsPerItem: number
   readonly tokensPerItem: { readonly input: number; readonly cachedInput: number; readonly output: number }
-  /** US dollars; undefined where nothing was asked. */
+  /** US dollars; undefined where nothing was asked, or where usage that costs money was not reported. */
   readonly costPer1000?: number
+  readonly unreported: number
   readonly itemsPerSecond?: number
   readonly failure?: string
 }
@@ -117,8 +122,8 @@ export function score(splits: readonly Split[], levels: number, performances: re
 }
 
 function scoreOne(performance: Performance, splits: readonly Split[], levels: number): Score {
-  const { name, kind, model, latencies_ms, batch, usage, price, itemsPerSecond, machineUsdPerHour, failure } =
-    performance
+  const { name, kind, model, latencies_ms, batch, usage, unreported = 0, price, failure } = performance
+  const { itemsPerSecond, machineUsdPerHour } = performance
   const asked = performance.given.flat().filter((given) => given !== undefined).length
   const each = (total: number) => (asked === 0 ? 0 : total / asked)
   const machine =
@@ -136,15 +141,23 @@ function scoreOne(performance: Performance, splits: readonly Split[], levels: nu
       timed: latencies_ms.length,
     },
     batch,
+    callsPerItem: each(latencies_ms.length) * batch,
     tokensPerItem: {
       input: each(usage.inputTokens),
       cachedInput: each(usage.cachedInputTokens),
       output: each(usage.outputTokens),
     },
-    ...(asked === 0 ? {} : { costPer1000: 1000 * each(costUsd(usage, price)) + machine }),
+    unreported,
+    ...(asked === 0 || (unreported > 0 && !isFree(price))
+      ? {}
+      : { costPer1000: 1000 * each(costUsd(usage, price)) + machine }),
     ...(itemsPerSecond === undefined ? {} : { itemsPerSecond }),
     ...(failure === undefined ? {} : { failure }),
   }
+}
+
+function isFree({ input, cached_input, output }: Price): boolean {
+  return input === 0 && cached_input === 0 && output === 0
 }
 
 function scoreSplit(items: readonly SampleItem[], given: readonly (Given | undefined)[], levels: number): SplitScore {

@@ -1,4 +1,4 @@
-// What a lexical model sees of a text: hashed word 1–2-grams, which word comes first, character 3–5-grams within words.
+// What a lexical model sees of a text: hashed word 1–2-grams, which words come first, character 3–5-grams within words.
 // Pure and fast: no string is cut or allocated per gram; hashes are rolled over code units.
 // A change in what is hashed changes FEATURES_VERSION: weights are only valid for the features they were trained on.
 
@@ -14,6 +14,8 @@ export interface FeatureSettings {
   readonly gramMax: number
   /** At most this many distinct features a text, first come first kept: bounds the work for hostile texts. */
   readonly featuresMax: number
+  /** So many words from the start count with their place as well. Models made before there were places have none. */
+  readonly places?: number
 }
 
 export const DEFAULT_FEATURES: FeatureSettings = {
@@ -22,6 +24,7 @@ export const DEFAULT_FEATURES: FeatureSettings = {
   gramMin: 3,
   gramMax: 5,
   featuresMax: 1024,
+  places: 3,
 }
 
 /** The distinct features of one text: `ids[0..size)` and how often each occurs in `counts`. Reused from call to call. */
@@ -37,6 +40,7 @@ export type Extract = (segments: readonly string[]) => FeatureBag
 const WORD = 0x9e37_79b1
 const PAIR = 0x85eb_ca77
 const FIRST = 0x27d4_eb2f
+const PLACE = 0x1656_67b1
 const GRAM = 0xc2b2_ae3d
 const FNV_PRIME = 0x0100_0193
 const BOUNDARY = 0x20
@@ -60,7 +64,7 @@ function finish(hash: number): number {
 
 /** Makes an extractor; it owns one bag and a table of `buckets` integers, so each thread makes its own. */
 export function extractor(settings: FeatureSettings): Extract {
-  const { seed, buckets, gramMin, gramMax, featuresMax } = settings
+  const { seed, buckets, gramMin, gramMax, featuresMax, places = 0 } = settings
   if (!Number.isInteger(Math.log2(buckets))) throw new RangeError(`buckets is a power of two, not ${buckets}`)
   const mask = buckets - 1
   const bag: FeatureBag = { size: 0, ids: new Int32Array(featuresMax), counts: new Float32Array(featuresMax) }
@@ -105,6 +109,7 @@ export function extractor(settings: FeatureSettings): Extract {
       const text = segments[segment]!
       const salt = Math.imul(seed + segment, WORD)
       let previous = 0
+      let place = 0
       for (let i = 0; i < text.length;) {
         if (WORD_UNIT[text.charCodeAt(i)] === 0) {
           i++
@@ -115,6 +120,7 @@ export function extractor(settings: FeatureSettings): Extract {
         const whole = word(text, from, i, salt)
         // In many languages the head noun comes first; elsewhere the brand does.
         add(Math.imul((previous === 0 ? FIRST : previous) ^ PAIR, FNV_PRIME) ^ whole)
+        if (++place <= places) add(Math.imul((PLACE + place) ^ PAIR, FNV_PRIME) ^ whole)
         previous = whole
       }
     }

@@ -34,7 +34,6 @@ function unary(derivative: (step: Step, x: string, y: string, m: Maths) => strin
   }
 }
 
-const SQRT_HALF = Math.SQRT1_2
 /** 2/√π and 1/√(2π). */
 const ERF_SLOPE = 2 / Math.sqrt(Math.PI)
 const NORMAL_PEAK = 1 / Math.sqrt(2 * Math.PI)
@@ -70,13 +69,13 @@ export const ELEMENTWISE: Readonly<Record<string, Rule>> = {
   Tanh: unary(({ graph }, _x, y, { sub, mul }) => sub(graph.scalar(1), mul(y, y))),
   Sigmoid: unary(({ graph }, _x, y, { sub, mul }) => mul(y, sub(graph.scalar(1), y))),
   Relu: unary(({ graph }, x) => graph.op('Cast', [graph.op('Greater', [x, graph.scalar(0)])], { to: 1 })),
-  Erf: unary(({ graph }, x, _y, { mul }) =>
-    mul(graph.op('Exp', [graph.op('Neg', [mul(x, x)])]), graph.scalar(ERF_SLOPE)),
-  ),
+  // 2/√π·exp(−x²), the factor taken into the exponent: a pass over the values less.
+  Erf: unary(({ graph }, x, _y, { sub, mul }) => graph.op('Exp', [sub(graph.scalar(Math.log(ERF_SLOPE)), mul(x, x))])),
   // x·Φ(x), so Φ(x) + x·φ(x); Hendrycks & Gimpel, "Gaussian Error Linear Units", section 2.
-  Gelu: unary(({ graph }, x, _y, { add, mul }) => {
-    const erf = graph.op('Erf', [mul(x, graph.scalar(SQRT_HALF))])
-    const phi = mul(graph.op('Exp', [mul(mul(x, x), graph.scalar(-0.5))]), graph.scalar(NORMAL_PEAK))
-    return add(add(mul(erf, graph.scalar(0.5)), graph.scalar(0.5)), mul(x, phi))
+  Gelu: unary(({ graph }, x, _y, { add, sub, mul }) => {
+    const u = mul(x, graph.scalar(Math.SQRT1_2))
+    const phi = graph.op('Exp', [sub(graph.scalar(Math.log(NORMAL_PEAK)), mul(u, u))])
+    const half = graph.scalar(0.5)
+    return add(add(mul(graph.op('Erf', [u]), half), half), mul(x, phi))
   }),
 }

@@ -46,6 +46,7 @@ export async function askLlm(contestant: LlmContestant, splits: readonly Split[]
   const given: (Given | undefined)[][] = splits.map(({ items }) => items.map(() => undefined))
   const latencies_ms: number[] = []
   let usage = NO_USAGE
+  let unreported = 0
   let done = 0
   const total = splits.reduce((sum, { items }) => sum + items.length, 0)
   const parts = splits.flatMap(({ items }, split) =>
@@ -62,11 +63,14 @@ export async function askLlm(contestant: LlmContestant, splits: readonly Split[]
         if (one !== undefined) usage = addUsage(usage, heard.usage[index]!)
       })
       latencies_ms.push(...heard.latencies_ms)
+      unreported += heard.unreported
       done += heard.given.filter((one) => one !== undefined).length
       deps.progress(done, total)
     }
   }
-  await Promise.all(Array.from({ length: limits.calls_concurrently }, lane))
+  // All of them end before anyone hears of an error: none goes on behind the back of a closed store.
+  const lanes = await Promise.allSettled(Array.from({ length: limits.calls_concurrently }, lane))
+  for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason
   const end = asks.ended()
   const failure = failureOf(end)
   // Refused from the first request on: that says nothing about the items.
@@ -80,6 +84,7 @@ export async function askLlm(contestant: LlmContestant, splits: readonly Split[]
       latencies_ms,
       batch: limits.items_per_call,
       usage,
+      unreported,
       price,
       ...(failure === undefined ? {} : { failure }),
     },
@@ -101,6 +106,8 @@ function chunksOf(items: readonly SampleItem[], size: number): SampleItem[][] {
 interface Heard {
   readonly given: readonly (Given | undefined)[]
   readonly usage: readonly LlmUsage[]
+  /** Replies whose usage the provider did not tell. */
+  readonly unreported: number
   readonly latencies_ms: readonly number[]
 }
 
@@ -115,6 +122,7 @@ async function askChunk(
   let asking = open(task.labels, questions, { items_per_call_max: limits.items_per_call, asks_max: 1 })
   const usage = items.map(() => NO_USAGE)
   const latencies_ms: number[] = []
+  let unreported = 0
   let going = true
   for (let round = plan(asking); going && round.length > 0; round = plan(asking)) {
     for (const call of round) {
@@ -124,8 +132,9 @@ async function askChunk(
         continue
       }
       asking = fold(asking, call, heard.heard).asking
-      latencies_ms.push(heard.elapsed_ms)
-      const shares = shareUsage(heard.usage, call.questions.length)
+      if (heard.heard.kind === 'reply') latencies_ms.push(heard.elapsed_ms)
+      if (heard.heard.kind === 'reply' && !heard.reported) unreported++
+      const shares = shareUsage(heard.reported ? heard.usage : NO_USAGE, call.questions.length)
       call.questions.forEach((index, at) => (usage[index] = addUsage(usage[index]!, shares[at]!)))
     }
   }
@@ -133,7 +142,7 @@ async function askChunk(
     if (verdict === undefined) return undefined
     return verdict.kind === 'answered' ? { label: verdict.label } : { why: verdict.why }
   })
-  return { given, usage, latencies_ms }
+  return { given, usage, unreported, latencies_ms }
 }
 
 function promptOf(

@@ -23,7 +23,7 @@ export function openBudget(cap: number, spentBefore: number): Budget {
       return spent
     },
     async reserve(usd) {
-      const reaches = () => spent + held + usd <= cap
+      const reaches = () => usd === 0 || spent + held + usd <= cap
       while (!reaches()) {
         if (calls === 0) return undefined
         await settled.promise

@@ -4,7 +4,7 @@ import type { Paired, Score, Share, SplitScore, Table } from '../../core/benchma
 /** One file or more of rows, and what became of them. */
 export interface SplitSource {
   readonly name: string
-  readonly files: readonly string[]
+  readonly files: readonly { readonly file: string; readonly sha256: string }[]
   /** Items in the files that could be used, those of equal text counted once. */
   readonly available: number
   /** Rows or elements left out, by reason. */
@@ -24,6 +24,8 @@ export interface Circumstances {
   readonly machineUsdPerHour: number | undefined
   readonly concurrency: Readonly<Record<string, number>>
   readonly budget: { readonly cap: number; readonly spent: number }
+  /** What a reader must know before believing a figure. */
+  readonly warnings: readonly string[]
   /** ISO date. */
   readonly date: string
   readonly command: string
@@ -31,7 +33,7 @@ export interface Circumstances {
 
 export function benchmarkPage(table: Table, about: Circumstances): string {
   const parts = [
-    `# Benchmark: ${about.task}`,
+    `# Benchmark: ${escaped(about.task)}`,
     sampleLines(table, about),
     mainTable(table),
     pairedTable(table),
@@ -43,17 +45,18 @@ export function benchmarkPage(table: Table, about: Circumstances): string {
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }
 
-function sampleLines({ splits }: Table, { sources, seed, stratified, labels }: Circumstances): string {
+function sampleLines({ splits }: Table, { sources, seed, stratified, labels, warnings }: Circumstances): string {
   const draw = stratified ? 'each label by its share, within it by' : 'by'
   const lines = sources.map(({ name, files, available, leftOut, digest }, at) => {
     const out = Object.entries(leftOut).map(([why, count]) => `${count} that ${why}`)
     const without = out.length > 0 ? `; left out: ${out.join(', ')}` : ''
-    return `- ${name}: ${splits[at]!.items} of ${available} items of ${files.map(code).join(', ')}${without}; sample \`${digest}\``
+    return `- ${name}: ${splits[at]!.items} of ${available} items of ${files.map(({ file }) => code(file)).join(', ')}${without}; sample \`${digest}\``
   })
   return [
     `One sample for all, ${labels} labels. Items are drawn ${draw} a hash of their text with seed ${seed}:`,
     '',
     ...lines,
+    ...warnings.flatMap((warning) => ['', `**Careful:** ${escaped(warning)}`]),
   ].join('\n')
 }
 
@@ -106,7 +109,9 @@ function latencyCell({ latency_ms: { p50, p95, p99 }, kind, batch }: Score): str
   return `${[p50, p95, p99].map((ms) => milliseconds(ms!)).join(' / ')} ms${unit}`
 }
 
-function tokensCell({ kind, tokensPerItem: { input, cachedInput, output } }: Score): string {
+function tokensCell({ kind, splits, unreported, tokensPerItem: { input, cachedInput, output } }: Score): string {
+  if (splits.every(({ asked }) => asked === 0)) return '–'
+  if (unreported > 0) return `not reported for ${unreported} calls`
   if (kind === 'local') return '0'
   const cached = cachedInput > 0 ? ` (${Math.round(cachedInput)} cached)` : ''
   return `${Math.round(input)} in${cached}, ${Math.round(output)} out`
@@ -122,13 +127,13 @@ function pairedTable({ splits, scores, best }: Table): string {
     'split',
     'items',
     'difference',
-    'only this right',
-    'only that right',
+    'only it right',
+    `only ${best} right`,
     'p',
     'is it better?',
   ]
   return [
-    `## Against ${best}, the best local model`,
+    `## Against ${escaped(best)}, the best local model`,
     'On the items that both were asked. Difference in accuracy in points with its 95 % interval (Agresti and Min 2005);',
     'p of McNemar’s exact test, adjusted for the number of contestants (Holm); “better” and “worse” need p < .05.',
     '',
@@ -162,42 +167,43 @@ function levelTable({ splits, levels, scores }: Table): string {
 
 const CLASSES_SHOWN = 12
 
-/** Precision, recall and F1 of the largest classes, one row a contestant and class. */
+/** The largest classes, a row each. */
 function classTable({ splits, scores }: Table, at: number): string {
+  const asked = scores.filter((one) => one.splits[at]!.asked > 0)
   const support = new Map<string, number>()
-  for (const { splits: each } of scores)
+  for (const { splits: each } of asked)
     for (const [name, { support: rows }] of Object.entries(each[at]!.perClass))
       support.set(name, Math.max(support.get(name) ?? 0, rows))
   const shown = [...support].sort((a, b) => b[1] - a[1]).slice(0, CLASSES_SHOWN)
   if (shown.length === 0) return ''
-  const rows = shown.flatMap(([label, rows]) =>
-    scores.flatMap(({ name, splits: each }) => {
+  const rows = shown.map(([label, rows]) => [
+    label,
+    String(rows),
+    ...asked.map(({ splits: each }) => {
       const one = each[at]!.perClass[label]
-      if (each[at]!.asked === 0) return []
-      const cells = one ? [one.precision, one.recall, one.f1].map(percent) : ['–', '–', '–']
-      return [[label, String(rows), name, ...cells]]
+      return one ? [one.precision, one.recall, one.f1].map(tenth).join(' / ') : '–'
     }),
-  )
-  const which = shown.length < support.size ? ` (the ${shown.length} largest of ${support.size}; the JSON has all)` : ''
-  const head = ['class', 'items', 'contestant', 'precision', 'recall', 'F1']
-  return `## By class, ${splits[at]!.name}${which}\n${grid(head, rows)}`
+  ])
+  const which = shown.length < support.size ? `, the ${shown.length} largest of ${support.size} (the JSON has all)` : ''
+  const head = ['class', 'items', ...asked.map(({ name }) => name)]
+  return `## By class, ${splits[at]!.name}${which}\nPrecision / recall / F1 in per cent.\n\n${grid(head, rows)}`
 }
 
 function unfinished({ scores }: Table): string {
   const lines = scores.flatMap(({ name, failure, splits }) => {
     if (failure === undefined) return []
     const missing = splits.reduce((sum, { items, asked }) => sum + items - asked, 0)
-    return [`- ${name}: ${missing} items are missing: ${failure}`]
+    return [`- ${escaped(name)}: ${missing} items are missing: ${escaped(failure)}`]
   })
   return lines.length === 0 ? '' : ['## Not finished', ...lines].join('\n')
 }
 
 function howMeasured({ scores }: Table, about: Circumstances): string {
-  const llms = scores.filter(({ kind }) => kind === 'llm')
+  const llms = scores.filter(({ kind, latency_ms }) => kind === 'llm' && latency_ms.timed > 0)
   const locals = scores.filter(({ kind }) => kind === 'local')
   const { machineUsdPerHour, budget } = about
   const speeds = locals.flatMap(({ name, itemsPerSecond }) =>
-    itemsPerSecond === undefined ? [] : [`${name} ${Math.round(itemsPerSecond)}`],
+    itemsPerSecond === undefined ? [] : [`${escaped(name)} ${Math.round(itemsPerSecond)}`],
   )
   const lines = [
     'Accuracy: the whole path is right; an invalid answer or none is wrong; items that were not asked are not counted. 95 % intervals: Wilson. Macro-F1: mean over the classes that occur.',
@@ -210,8 +216,8 @@ function howMeasured({ scores }: Table, about: Circumstances): string {
         ]
       : []),
     ...llms.map(
-      ({ name, batch, latency_ms: { timed } }) =>
-        `${name}: zero-shot from the rubric, ${batch === 1 ? 'one item' : `${batch} items`} a call, ${about.concurrency[name]} calls at once, ${timed} calls timed from sending to the whole reply (waits between retries left out); cost from the usage that the provider reported and the prices of the configuration.`,
+      ({ name, batch, callsPerItem, latency_ms: { timed } }) =>
+        `${escaped(name)}: zero-shot from the rubric, ${batch === 1 ? 'one item' : `${batch} items`} a call${callsPerItem > 1 ? ` (a deep label set: ${callsPerItem.toFixed(1)} calls an item)` : ''}, ${about.concurrency[name]} calls at once, ${timed} calls timed from sending to the whole reply (waits between retries left out); cost from the usage that the provider reported and the prices of the configuration.`,
     ),
     ...(llms.length > 0
       ? [`Spent so far, earlier runs included: ${money(budget.spent)} of ${money(budget.cap)}.`]
@@ -221,13 +227,14 @@ function howMeasured({ scores }: Table, about: Circumstances): string {
   return `## How it was measured\n${lines.map((line) => `- ${line}`).join('\n')}`
 }
 
-/** Names of labels and contestants may hold what Markdown reads as the end of a cell. */
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
+/** Names of labels and contestants may hold what Markdown reads as HTML or as the end of a cell. */
+function escaped(text: string): string {
+  return text.replace(/<(?=[a-z/!?])/gi, '&lt;')
 }
 
 function grid(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => escaped(cell).replaceAll('|', '\\|')).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 

@@ -3,7 +3,20 @@
 import { milliseconds, money } from './markdown.ts'
 import type { Score, Table } from '../../core/benchmark/score.ts'
 
-const COLOURS = ['#3b82c4', '#d9822b', '#3a9d5d', '#c8508f', '#8a6fd1', '#b0892a', '#2fa3a3', '#cf5c4e'] as const
+const COLOURS = [
+  '#3b82c4',
+  '#d9822b',
+  '#3a9d5d',
+  '#c8508f',
+  '#8a6fd1',
+  '#b0892a',
+  '#2fa3a3',
+  '#cf5c4e',
+  '#6b8e23',
+  '#b5651d',
+  '#4f6bd8',
+  '#9a7b9a',
+] as const
 const STYLE =
   '<style>text{font:13px system-ui,sans-serif;fill:#333}.small{font-size:11px;fill:#666}.title{font-size:16px;font-weight:600}' +
   '.axis{stroke:#999;stroke-width:1}.grid{stroke:#999;stroke-opacity:.25;stroke-width:1}' +

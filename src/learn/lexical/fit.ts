@@ -5,21 +5,26 @@ import { normal, random, shuffle } from '../../core/random.ts'
 import { adamwFeeds, carry } from '../adamw.ts'
 import { filler } from './batches.ts'
 import { headStep } from './head.ts'
-import { batchRowsFor } from './settings.ts'
+import { margins } from './margins.ts'
+import { batchRowsFor, columnsFor } from './settings.ts'
 import { startShards } from './shards.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Random } from '../../core/random.ts'
 import type { Compiled, GraphRuntime, Tensor } from '../../ports/graph.ts'
 import type { Example } from '../examples.ts'
-import type { LexicalSettings } from './settings.ts'
+import type { Vocabulary } from './batches.ts'
+import type { Columns, LexicalSettings } from './settings.ts'
 import type { Shards } from './shards.ts'
 
 /** Weights during and after a fit. */
 export interface Weights {
+  readonly columns: Columns
   /** Column shards of the table, [buckets × width/shards] each. */
   readonly tables: readonly Float32Array[]
-  /** Per level, w [width × nodes] and b [nodes]. */
+  /** Per level, w [network × nodes] and b [nodes], on the network's sums where they are above nothing. */
   readonly heads: readonly { readonly w: Float32Array; readonly b: Float32Array }[]
+  /** Biases of the margins, one per column of theirs. */
+  readonly biases: Float32Array
 }
 
 export interface FitInput {
@@ -27,7 +32,7 @@ export interface FitInput {
   /** Index of each example's path. */
   readonly gold: Int32Array
   readonly tree: Tree
-  readonly idf: Float32Array
+  readonly vocabulary: Vocabulary
   readonly epochs: number
   readonly seed: number
   readonly settings: LexicalSettings
@@ -47,43 +52,56 @@ const STEPS_PER_REPORT = 20
 /** Throws SL503 where the loss is not finite; the signal's reason when aborted. */
 export async function fit(input: FitInput, tools: FitTools): Promise<Weights> {
   const { settings, tree } = input
-  const { width, threads, features } = settings
+  const { threads, features, labelSmoothing, adamw, levelDecay } = settings
   const batchRows = batchRowsFor(input.examples.length)
-  const step = await tools.runtime.compile(tools.runtime.serialise(headStep(headSettings(settings, tree))), { threads })
-  const shards = startShards({
-    buckets: features.buckets,
-    width,
+  const columns = columnsFor(tree, settings)
+  const levelWeights = tree.nodes.map((_, level) => levelDecay ** (tree.levels - 1 - level))
+  const head = headStep({ width: columns.network, classes: tree.nodes, levelWeights, labelSmoothing, adamw })
+  const step = await tools.runtime.compile(tools.runtime.serialise(head), { threads })
+  const shards = await startShards({
+    buckets: input.vocabulary.idf.length,
+    width: columns.width,
     threads,
     batchRows,
     batchFeatures: batchRows * features.featuresMax,
-    adamw: settings.adamw,
+    adamw,
   })
   try {
-    return await loop(input, tools, step, shards)
+    return await loop(input, tools, columns, step, shards)
   } finally {
     await shards.close()
     await step.close()
   }
 }
 
-function headSettings(settings: LexicalSettings, tree: Tree): Parameters<typeof headStep>[0] {
-  const { width, labelSmoothing, adamw, levelDecay } = settings
-  const levelWeights = tree.nodes.map((_, level) => levelDecay ** (tree.levels - 1 - level))
-  return { width, classes: tree.nodes, levelWeights, labelSmoothing, adamw }
-}
-
-async function loop(input: FitInput, tools: FitTools, compiled: Compiled, shards: Shards): Promise<Weights> {
-  const { examples, tree, settings, epochs, idf } = input
-  const { width } = settings
+async function loop(
+  input: FitInput,
+  tools: FitTools,
+  columns: Columns,
+  compiled: Compiled,
+  shards: Shards,
+): Promise<Weights> {
+  const { examples, tree, settings, epochs, vocabulary } = input
+  const { adamw, spread } = settings
+  const { network, width } = columns
   const batchRows = batchRowsFor(examples.length)
   const next = random(input.seed)
-  for (const table of shards.tables) for (let i = 0; i < table.length; i++) table[i] = settings.spread * normal(next)
-  let state = headState(width, tree, settings.spread, next)
-  const fill = filler(settings.features, idf, { share: settings.featureDropout, next: random(input.seed + 1) })
+  spreadOut(shards.tables, columns, spread, next)
+  let state = headState(network, tree, spread, next)
+  const beside = columns.margins === 0 ? undefined : margins(tree, adamw)
+  const fill = filler(settings.features, vocabulary, { share: settings.featureDropout, next: random(input.seed + 1) })
   const order = Int32Array.from(examples, (_, index) => index)
   const perEpoch = Math.ceil(examples.length / batchRows)
   const steps = perEpoch * epochs
-  const mask = new Float32Array(batchRows * width)
+  const hidden = new Float32Array(batchRows * network)
+  const mask = new Float32Array(batchRows * network)
+  const { sums, gradient } = shards
+  const weights = () => ({
+    columns,
+    tables: shards.tables,
+    heads: heads(state, tree),
+    biases: beside?.biases ?? new Float32Array(),
+  })
   let step = 0
   for (let epoch = 1; epoch <= epochs; epoch++) {
     shuffle(order, next)
@@ -95,28 +113,71 @@ async function loop(input: FitInput, tools: FitTools, compiled: Compiled, shards
       tools.signal.throwIfAborted()
       const rows = shards.batches[at % 2]!.rows
       const rate = settings.learningRate * schedule(++step / steps, settings.warmup)
-      await shards.forward(at % 2)
-      const sums = shards.sums.slice(0, rows * width)
-      dropOut(sums, mask, settings.sumDropout, next)
-      const outputs = await compiled.run({
-        h: { dtype: 'float32', dims: [rows, width], data: sums },
-        ...targets(input, order, at * batchRows, rows),
-        ...adamwFeeds(step, rate, settings.adamw),
+      shards.forward(at % 2)
+      activate(sums, width, hidden, mask, rows, settings.sumDropout, next)
+      const gold = Int32Array.from(order.subarray(at * batchRows, at * batchRows + rows), (row) => input.gold[row]!)
+      const running = compiled.run({
+        h: { dtype: 'float32', dims: [rows, network], data: hidden.subarray(0, rows * network) },
+        ...targets(tree, gold),
+        ...adamwFeeds(step, rate, adamw),
         ...state,
       })
+      const missed = beside?.step({ sums, gradient, width, at: network, gold, rate, step }) ?? 0
+      const outputs = await running
       state = carry(outputs)
-      losses += lossOf(outputs, epoch, step)
-      const gradient = outputs['dh']!.data as Float32Array
-      for (let i = 0; i < gradient.length; i++) shards.gradient[i] = gradient[i]! * mask[i]!
-      const update = shards.backward(at % 2, rate, step)
+      losses += finite(Number(outputs['loss']!.data[0]) + missed, epoch, step)
+      spreadBack(outputs['dh']!.data as Float32Array, mask, network, gradient, width)
+      const updated = shards.backward(at % 2, rate, step)
       if (at + 1 < perEpoch) fillNext(at + 1)
-      await update
+      updated()
       if (step % STEPS_PER_REPORT === 0) tools.onStep(step, steps, losses / (at + 1))
     }
-    const weights = { tables: shards.tables, heads: heads(state, tree) }
-    if (!tools.after(epoch, weights, losses / perEpoch)) return weights
+    if (!tools.after(epoch, weights(), losses / perEpoch)) return weights()
   }
-  return { tables: shards.tables, heads: heads(state, tree) }
+  return weights()
+}
+
+/** First weights of the network's columns; row 0 and the margins start from nothing. */
+function spreadOut(tables: readonly Float32Array[], columns: Columns, spread: number, next: Random): void {
+  const own = columns.width / tables.length
+  tables.forEach((table, index) => {
+    for (let i = own; i < table.length; i++)
+      if (index * own + (i % own) < columns.network) table[i] = spread * normal(next)
+  })
+}
+
+/** The network's sums [rows × width → rows × network] where they are above nothing, some left out; `mask` says how. */
+function activate(
+  sums: Float32Array,
+  width: number,
+  hidden: Float32Array,
+  mask: Float32Array,
+  rows: number,
+  dropout: number,
+  next: Random,
+): void {
+  const network = mask.length / (sums.length / width)
+  const scale = 1 / (1 - dropout)
+  for (let row = 0; row < rows; row++)
+    for (let k = 0; k < network; k++) {
+      const sum = sums[row * width + k]!
+      const keep = next() < dropout || sum < 0 ? 0 : scale
+      mask[row * network + k] = keep
+      hidden[row * network + k] = sum * keep
+    }
+}
+
+function spreadBack(
+  slopes: Float32Array,
+  mask: Float32Array,
+  network: number,
+  gradient: Float32Array,
+  width: number,
+): void {
+  for (let i = 0; i < slopes.length; i++) {
+    const row = Math.floor(i / network)
+    gradient[row * width + (i - row * network)] = slopes[i]! * mask[i]!
+  }
 }
 
 /** Linear warm-up, then linear decay to nothing; progress in (0, 1]. */
@@ -124,27 +185,12 @@ function schedule(progress: number, warmup: number): number {
   return progress < warmup ? progress / warmup : (1 - progress) / (1 - warmup)
 }
 
-function dropOut(values: Float32Array, mask: Float32Array, share: number, next: Random): void {
-  const scale = 1 / (1 - share)
-  for (let i = 0; i < values.length; i++) {
-    const keep = next() < share ? 0 : scale
-    mask[i] = keep
-    values[i]! *= keep
-  }
+function targets({ nodeOf }: Tree, gold: Int32Array): Record<string, Tensor> {
+  const nodes = nodeOf.map((of) => gold.map((path) => of[path]!))
+  return Object.fromEntries(nodes.map((data, level) => [`y${level}`, { dtype: 'int32', dims: [data.length], data }]))
 }
 
-function targets({ gold, tree }: FitInput, order: Int32Array, from: number, rows: number): Record<string, Tensor> {
-  return Object.fromEntries(
-    tree.nodeOf.map((nodeOf, level) => {
-      const data = new Int32Array(rows)
-      for (let row = 0; row < rows; row++) data[row] = nodeOf[gold[order[from + row]!]!]!
-      return [`y${level}`, { dtype: 'int32', dims: [rows], data }]
-    }),
-  )
-}
-
-function lossOf(outputs: Readonly<Record<string, Tensor>>, epoch: number, step: number): number {
-  const loss = Number(outputs['loss']!.data[0])
+function finite(loss: number, epoch: number, step: number): number {
   if (!Number.isFinite(loss)) throw new SluiceError('SL503', `the loss is ${loss} in epoch ${epoch}, step ${step}`)
   return loss
 }

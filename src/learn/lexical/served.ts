@@ -7,7 +7,6 @@ import type { Tree } from '../../core/lexical/tree.ts'
 import type { LabelSet } from '../../core/labels.ts'
 import type { Compiled } from '../../ports/graph.ts'
 import type { Manifest } from '../../ports/manifest.ts'
-import type { Held } from './validate.ts'
 
 const BATCH_ROWS = 32
 
@@ -41,17 +40,20 @@ export async function served(
   return concatenated(parts)
 }
 
-/** Accuracy per level of the served probabilities. */
-export function servedAccuracy(probabilities: Float32Array, { gold }: Held, tree: Tree): number[] {
+/** Accuracy per level of served probabilities [rows × paths], in parts; `gold` is the path of each row of all parts. */
+export function servedAccuracy(parts: readonly Float32Array[], gold: Int32Array, tree: Tree): number[] {
   const right = tree.nodes.map(() => 0)
-  gold.forEach((path, row) => {
-    let best = 0
-    for (let other = 1; other < tree.paths; other++)
-      if (probabilities[row * tree.paths + other]! > probabilities[row * tree.paths + best]!) best = other
-    tree.nodeOf.forEach((nodeOf, level) => {
-      if (nodeOf[best] === nodeOf[path]) right[level]! += 1
-    })
-  })
+  let row = 0
+  for (const probabilities of parts)
+    for (let from = 0; from < probabilities.length; from += tree.paths) {
+      let best = 0
+      for (let path = 1; path < tree.paths; path++)
+        if (probabilities[from + path]! > probabilities[from + best]!) best = path
+      const path = gold[row++]!
+      tree.nodeOf.forEach((nodeOf, level) => {
+        if (nodeOf[best] === nodeOf[path]) right[level]! += 1
+      })
+    }
   return right.map((count) => count / Math.max(gold.length, 1))
 }
 

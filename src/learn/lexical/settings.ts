@@ -2,15 +2,22 @@
 // catalog, grocery, fashion and mercadona-es (bench/lexical-settings.md says what was tried).
 import { DEFAULT_FEATURES } from '../../core/lexical/features.ts'
 import { ADAMW } from '../adamw.ts'
+import { marginColumns } from './margins.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
+import type { Tree } from '../../core/lexical/tree.ts'
 import type { AdamW } from '../adamw.ts'
 
 export interface LexicalSettings {
+  /** With as many buckets as the table has rows at most. */
   readonly features: FeatureSettings
+  /** Buckets for data whose features all have rows, see `featuresFor`. */
+  readonly bucketsMax: number
   /** Weight of a feature: sub-linear tf times idf to this power. */
   readonly idfPower: number
-  /** Dimensions of an embedding. */
+  /** Dimensions of the network's embeddings. */
   readonly width: number
+  /** Columns of the table at most: its bytes per bucket. */
+  readonly columnsMax: number
   readonly threads: number
   readonly learningRate: number
   /** Share of the steps in which the rate rises; it falls linearly to nothing in the rest. */
@@ -23,22 +30,30 @@ export interface LexicalSettings {
   readonly levelDecay: number
   /** Deviation of the first weights. */
   readonly spread: number
-  /** Share of the rows kept for validation. */
+  /** Share of the rows kept for validation, and how many rows are wanted: little data is cut into several parts. */
   readonly validationShare: number
+  readonly validationRows: number
+  /** More rows than this are not held out, however much data there is: their logits would fill the memory. */
+  readonly validationRowsMax: number
+  readonly foldsMax: number
   /** Enough passes to see this many rows, within bounds. */
   readonly rowsSeen: number
   readonly epochsMin: number
   readonly epochsMax: number
   /** Passes without a better validation accuracy after which training ends. */
   readonly patience: number
+  /** Calibrated distributions are raised to this power, see `proposeThresholds`; 1 leaves them. */
+  readonly power: number
   /** Share of answers that is to be right at the proposed thresholds. */
   readonly precision: number
 }
 
 export const LEXICAL: LexicalSettings = {
   features: DEFAULT_FEATURES,
+  bucketsMax: 262_144,
   idfPower: 0.5,
   width: 128,
+  columnsMax: 224,
   threads: 2,
   learningRate: 0.005,
   warmup: 0.05,
@@ -49,10 +64,14 @@ export const LEXICAL: LexicalSettings = {
   levelDecay: 0.5,
   spread: 0.02,
   validationShare: 0.1,
+  validationRows: 4000,
+  validationRowsMax: 20_000,
+  foldsMax: 4,
   rowsSeen: 200_000,
   epochsMin: 6,
   epochsMax: 40,
   patience: 4,
+  power: 2,
   precision: 0.97,
 }
 
@@ -61,7 +80,29 @@ export function batchRowsFor(rows: number): number {
   return 2 ** Math.max(5, Math.min(8, Math.round(Math.log2(Math.max(rows, 1) / 100))))
 }
 
+/** Share of so many rows that is held out for validation. */
+export function heldShare(rows: number, { validationShare, validationRowsMax }: LexicalSettings): number {
+  return Math.min(validationShare, validationRowsMax / Math.max(rows, 1))
+}
+
 export function epochsFor(rows: number, settings: LexicalSettings): number {
   const { rowsSeen, epochsMin, epochsMax } = settings
   return Math.max(epochsMin, Math.min(epochsMax, Math.round(rowsSeen / Math.max(rows, 1))))
+}
+
+/** Columns of the table while training: the network's, then those of the margins, if any, then padding. */
+export interface Columns {
+  readonly network: number
+  readonly margins: number
+  readonly width: number
+}
+
+/** Columns of a shard come in multiples of this. */
+const COLUMNS_STEP = 8
+
+/** Margins take a column a path, where that leaves the network its whole width: else it does better alone. */
+export function columnsFor(tree: Tree, { width, columnsMax, threads }: LexicalSettings): Columns {
+  const margins = width + tree.paths > columnsMax ? 0 : marginColumns(tree)
+  const step = threads * COLUMNS_STEP
+  return { network: width, margins, width: Math.ceil((width + margins) / step) * step }
 }

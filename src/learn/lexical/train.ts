@@ -1,28 +1,34 @@
 // Training of a lexical model from examples: a validated fit that says how good it is and how long to train, then a
-// fit on all rows. Calibration and thresholds come from the validated fit only, so they are honest about unseen rows.
-import { fitTemperatures, jointRow, loosestThreshold } from '../../core/calibration.ts'
+// fit on all rows. Little data is validated on several parts in turn, each by a fit that never saw it. Calibration and
+// thresholds come from the validated fits only, so they are honest about unseen rows.
+import { fitTemperatures } from '../../core/calibration/temperature.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
-import { decode, decoded } from '../../core/lexical/decode.ts'
-import { calibrationError } from '../../core/metrics.ts'
 import { SluiceError } from '../../core/error.ts'
 import { hash32 } from '../../core/random.ts'
-import { inverseFrequencies } from './batches.ts'
+import { featuresFor, vocabulary as vocabularyOf } from './batches.ts'
 import { servingGraph } from './export.ts'
 import { fit } from './fit.ts'
-import { epochsFor } from './settings.ts'
+import { epochsFor, heldShare } from './settings.ts'
+import { judge } from './judge.ts'
 import { goldenBatch, served, servedAccuracy } from './served.ts'
 import { levelLogits, pathAccuracy } from './validate.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import type { Certificate } from '../../core/calibration/certificate.ts'
+import type { Isotonic } from '../../core/calibration/isotonic.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
+import type { FeatureSettings } from '../../core/lexical/features.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
+import type { Vocabulary } from './batches.ts'
 import type { Weights } from './fit.ts'
+import type { Validation } from './judge.ts'
 import type { LexicalSettings } from './settings.ts'
 import type { Held } from './validate.ts'
 
-export type Phase = 'validated' | 'all rows'
+/** A fit on what is not held out, first or again for another part of the rows; then the fit that is served. */
+export type Phase = 'validated' | 'another part' | 'all rows'
 
 export type Progress =
   | {
@@ -48,58 +54,53 @@ export interface TrainTools {
   readonly report: (progress: Progress) => void
 }
 
-/** What the validated fit showed, on rows it never saw. */
-export interface Validation {
-  readonly rows: number
-  /** Per level, in full precision and as served with eight bits. */
-  readonly accuracy: readonly number[]
-  readonly servedAccuracy: readonly number[]
-  readonly ece: number
-  readonly eceBefore: number
-  readonly coverage: number
-  readonly selectiveAccuracy: number
-}
-
 export interface TrainedLexical {
   /** The ONNX file. */
   readonly model: Uint8Array
+  /** How texts become its inputs. */
+  readonly features: FeatureSettings
   readonly golden: Manifest['golden']
   readonly temperatures: readonly number[]
   readonly thresholds: readonly number[]
+  /** What the thresholds promise, where the validation rows certify it; said for people in `promise`. */
+  readonly certificate: Certificate | undefined
+  readonly promise: string
+  /** Per level, what serving does to an answer's probabilities after the graph; undefined: nothing. */
+  readonly isotonic: readonly Isotonic[] | undefined
   readonly epochs: number
   readonly trainingRows: number
   readonly validation: Validation
+  /** What the fit of each part, as served, says of the rows that part holds out: [held rows × paths], see `split`. */
+  readonly heldProbabilities: readonly Float32Array[]
 }
 
 export async function trainLexical(
   data: Examples,
-  settings: LexicalSettings,
+  given: LexicalSettings,
   seed: number,
   tools: TrainTools,
 ): Promise<TrainedLexical> {
   const tree = treeOf(data.labels)
-  const { kept, held } = split(data, settings.validationShare)
-  if (held.examples.length === 0 || kept.examples.length === 0)
-    throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
-  const epochs = epochsFor(kept.examples.length, settings)
-  const first = await fitValidated(kept, held, tree, epochs, seed, settings, tools)
-  const temperatures = fitTemperatures(first.logits, tree)
-  const { thresholds, validation } = judge(first.logits, tree, temperatures, settings.precision)
-  const { width, features } = settings
-  const asServed = tools.runtime.serialise(
-    servingGraph({ weights: first.weights, width, idf: first.idf, tree, temperatures }),
-  )
-  const probabilities = await withCompiled(tools.runtime, asServed, (graph) =>
-    served(
-      graph,
-      held.examples.map(({ texts }) => texts),
-      features,
-    ),
-  )
-  const all = { examples: [...kept.examples, ...held.examples], gold: joined(kept.gold, held.gold) }
-  const idf = inverseFrequencies(all.examples, settings.features, settings.idfPower)
+  const features = featuresFor(data.examples, given.features, given.bucketsMax)
+  const settings = { ...given, features }
+  const parts = splits(data, settings)
+  const { kept, held } = parts[0]!
+  const first = await fitValidated(parts[0]!, tree, seed, settings, tools)
+  const folds = [first]
+  for (const part of parts.slice(1)) folds.push(await fitFold(part, tree, first.epochs, seed, settings, tools))
+  const logits = together(folds.map((fold) => fold.logits))
+  const temperatures = fitTemperatures(logits, tree).map((own) => own / settings.power)
+  const { proposal, validation } = judge(logits, tree, temperatures, settings)
+  const probabilities: Float32Array[] = []
+  for (const [index, { weights, vocabulary }] of folds.entries()) {
+    const model = tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
+    const texts = parts[index]!.held.examples.map((example) => example.texts)
+    probabilities.push(await withCompiled(tools.runtime, model, (graph) => served(graph, texts, features)))
+  }
+  const all = { examples: [...kept.examples, ...held.examples], gold: joined([kept.gold, held.gold]) }
+  const vocabulary = vocabularyOf(all.examples, features, settings.idfPower)
   const weights = await fit(
-    { ...all, tree, idf, epochs: first.epochs, seed, settings },
+    { ...all, tree, vocabulary, epochs: first.epochs, seed, settings },
     {
       ...tools,
       onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'all rows', step, steps, loss }),
@@ -109,18 +110,23 @@ export async function trainLexical(
       },
     },
   )
-  const model = tools.runtime.serialise(servingGraph({ weights, width, idf, tree, temperatures }))
+  const model = tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
   const golden = await withCompiled(tools.runtime, model, (graph) =>
     goldenBatch(graph, data.labels, data.segments.length, features),
   )
   return {
     model,
+    features,
     golden,
     temperatures,
-    thresholds,
+    thresholds: proposal.thresholds,
+    certificate: proposal.certificate,
+    promise: proposal.said,
+    isotonic: proposal.isotonic,
     epochs: first.epochs,
     trainingRows: all.examples.length,
-    validation: { ...validation, servedAccuracy: servedAccuracy(probabilities, held, tree) },
+    validation: { ...validation, servedAccuracy: servedAccuracy(probabilities, logits.gold, tree) },
+    heldProbabilities: probabilities,
   }
 }
 
@@ -137,20 +143,42 @@ async function withCompiled<T>(
   }
 }
 
-/** Rows go by a hash of their first text, so that equal titles never stand on both sides. */
-export function split(data: Examples, share: number): { readonly kept: Held; readonly held: Held } {
+interface Part {
+  readonly kept: Held
+  readonly held: Held
+}
+
+/**
+ * Rows go by a hash of their first text, so that equal titles never stand on both sides: held are those with the hash
+ * in part `fold` of [0, 1), each `share` long.
+ */
+export function split(data: Examples, share: number, fold = 0): Part {
   const indices = pathIndex(data.labels)
   const side = (wanted: boolean): Held => {
-    const examples = data.examples.filter(({ texts }) => hash32(texts[0]!) / 2 ** 32 < share === wanted)
+    const isHeld = (text: string) => Math.floor(hash32(text) / 2 ** 32 / share) === fold
+    const examples = data.examples.filter(({ texts }) => isHeld(texts[0]!) === wanted)
     return { examples, gold: Int32Array.from(examples, ({ label }) => indices.get(pathKey(label))!) }
   }
   return { kept: side(false), held: side(true) }
 }
 
+/** As many parts as it takes to hold out enough rows. Throws SL502 where the first is empty or all there is. */
+function splits(data: Examples, settings: LexicalSettings): Part[] {
+  const { validationRows, foldsMax } = settings
+  const share = heldShare(data.examples.length, settings)
+  const wanted = Math.ceil(validationRows / (share * data.examples.length))
+  const count = Math.max(1, Math.min(foldsMax, wanted))
+  const parts = Array.from({ length: count }, (_, fold) => split(data, share, fold))
+  const [first, ...more] = parts.filter(({ kept, held }) => kept.examples.length > 0 && held.examples.length > 0)
+  if (first === undefined || first !== parts[0])
+    throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
+  return [first, ...more]
+}
+
 interface Validated {
   readonly logits: LevelLogits
   readonly weights: Weights
-  readonly idf: Float32Array
+  readonly vocabulary: Vocabulary
   readonly epochs: number
 }
 
@@ -158,29 +186,28 @@ interface Validated {
 const EPOCHS_TRUSTED = 0.6
 
 async function fitValidated(
-  kept: Held,
-  held: Held,
+  { kept, held }: Part,
   tree: Tree,
-  epochs: number,
   seed: number,
   settings: LexicalSettings,
   tools: TrainTools,
 ): Promise<Validated> {
-  const idf = inverseFrequencies(kept.examples, settings.features, settings.idfPower)
+  const vocabulary = vocabularyOf(kept.examples, settings.features, settings.idfPower)
   const even = tree.nodes.map(() => 1)
+  const epochs = epochsFor(kept.examples.length, settings)
   let best: (Validated & { readonly accuracy: number }) | undefined
   await fit(
-    { ...kept, tree, idf, epochs, seed, settings },
+    { ...kept, tree, vocabulary, epochs, seed, settings },
     {
       ...tools,
       onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'validated', step, steps, loss }),
       after: (epoch: number, weights: Weights, loss: number) => {
-        const logits = levelLogits(held, weights, tree, idf, settings)
+        const logits = levelLogits(held, weights, tree, vocabulary, settings)
         const accuracy = pathAccuracy(logits, tree, even)
         tools.report({ kind: 'epoch', phase: 'validated', epoch, epochs, loss, accuracy })
         if (epoch < epochs * EPOCHS_TRUSTED) return true
         if (best === undefined || accuracy.at(-1)! >= best.accuracy)
-          best = { logits, idf, weights: copied(weights), epochs: epoch, accuracy: accuracy.at(-1)! }
+          best = { logits, vocabulary, weights: copied(weights), epochs: epoch, accuracy: accuracy.at(-1)! }
         return epoch - best.epochs < Math.max(settings.patience, epochs / 4)
       },
     },
@@ -188,75 +215,48 @@ async function fitValidated(
   return best!
 }
 
-/** Training goes on in the same memory. */
-function copied({ tables, heads }: Weights): Weights {
-  return { tables: tables.map((table) => Float32Array.from(table)), heads }
-}
-
-/** Thresholds per level, and how good the calibrated model is on the validation rows. */
-function judge(
-  data: LevelLogits,
+/** A fit of another part, for as many epochs as the first took. */
+async function fitFold(
+  { kept, held }: Part,
   tree: Tree,
-  temperatures: readonly number[],
-  precision: number,
-): { readonly thresholds: number[]; readonly validation: Omit<Validation, 'servedAccuracy'> } {
-  const scored = score(data, tree, temperatures)
-  const plain = score(
-    data,
-    tree,
-    temperatures.map(() => 1),
+  epochs: number,
+  seed: number,
+  settings: LexicalSettings,
+  tools: TrainTools,
+): Promise<Validated> {
+  const vocabulary = vocabularyOf(kept.examples, settings.features, settings.idfPower)
+  const weights = await fit(
+    { ...kept, tree, vocabulary, epochs, seed, settings },
+    {
+      ...tools,
+      onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'another part', step, steps, loss }),
+      after: (epoch, _, loss) => {
+        tools.report({ kind: 'epoch', phase: 'another part', epoch, epochs, loss })
+        return true
+      },
+    },
   )
-  const deepest = tree.levels - 1
-  const thresholds = scored.map(({ probabilities, hits }) => loosestThreshold(probabilities, hits, precision))
-  let covered = 0
-  let right = 0
-  for (let row = 0; row < data.rows; row++) {
-    if (!scored.every(({ probabilities }, level) => probabilities[row]! >= thresholds[level]!)) continue
-    covered++
-    right += scored[deepest]!.hits[row]!
-  }
-  const mean = (values: Uint8Array) => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1)
-  const validation = {
-    rows: data.rows,
-    accuracy: scored.map(({ hits }) => mean(hits)),
-    ece: calibrationError(scored[deepest]!.probabilities, scored[deepest]!.hits),
-    eceBefore: calibrationError(plain[deepest]!.probabilities, plain[deepest]!.hits),
-    coverage: covered / Math.max(data.rows, 1),
-    selectiveAccuracy: covered === 0 ? 0 : right / covered,
-  }
-  return { thresholds, validation }
+  return { logits: levelLogits(held, weights, tree, vocabulary, settings), weights, vocabulary, epochs }
 }
 
-interface Scored {
-  readonly probabilities: Float32Array
-  readonly hits: Uint8Array
+/** Training goes on in the same memory. */
+function copied({ columns, tables, heads, biases }: Weights): Weights {
+  return { columns, tables: tables.map((table) => Float32Array.from(table)), heads, biases: biases.slice() }
 }
 
-/** Per level: probability of the answered node, and whether the path is right down to it. */
-function score(data: LevelLogits, tree: Tree, temperatures: readonly number[]): Scored[] {
-  const joint = new Float64Array(tree.paths)
-  const row = new Float32Array(tree.paths)
-  const out = decoded(1, tree, 1)
-  const scored = tree.nodes.map(() => ({
-    probabilities: new Float32Array(data.rows),
-    hits: new Uint8Array(data.rows),
-  }))
-  for (let at = 0; at < data.rows; at++) {
-    jointRow(data, at, tree, temperatures, joint)
-    row.set(joint)
-    decode(row, 0, tree, 1, out, 0)
-    scored.forEach(({ probabilities, hits }, level) => {
-      const nodes = tree.nodeOf[level]!
-      probabilities[at] = out.levels[level]!
-      hits[at] = nodes[out.best[0]!] === nodes[data.gold[at]!] ? 1 : 0
-    })
-  }
-  return scored
+/** Rows of all parts, one after the other. */
+function together(parts: readonly LevelLogits[]): LevelLogits {
+  const logits = parts[0]!.logits.map((_, level) => {
+    const all = new Float32Array(parts.reduce((sum, part) => sum + part.logits[level]!.length, 0))
+    let at = 0
+    for (const part of parts) {
+      all.set(part.logits[level]!, at)
+      at += part.logits[level]!.length
+    }
+    return all
+  })
+  const gold = joined(parts.map((part) => part.gold))
+  return { rows: gold.length, logits, gold }
 }
 
-function joined(a: Int32Array, b: Int32Array): Int32Array {
-  const both = new Int32Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
-}
+const joined = (parts: readonly Int32Array[]): Int32Array => Int32Array.from(parts.flatMap((part) => [...part]))

@@ -1,9 +1,11 @@
 // Validation of weights in training: logits per level on rows that were kept out, and how often the best path is right.
 // Looks only; never changes weights.
 import { filler } from './batches.ts'
-import type { LevelLogits } from '../../core/calibration.ts'
+import { marginLogit } from './margins.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Example } from '../examples.ts'
+import type { Vocabulary } from './batches.ts'
 import type { Weights } from './fit.ts'
 import type { LexicalSettings } from './settings.ts'
 import type { SparseBatch } from './shard.ts'
@@ -16,18 +18,19 @@ export interface Held {
   readonly gold: Int32Array
 }
 
-/** Logits of all rows, each level's head for itself. */
+/** Logits of all rows, each level for itself: the network's, with a share of the margins where there are any. */
 export function levelLogits(
   held: Held,
   weights: Weights,
   tree: Tree,
-  idf: Float32Array,
+  vocabulary: Vocabulary,
   settings: LexicalSettings,
 ): LevelLogits {
-  const { width, features } = settings
+  const { features } = settings
+  const { network, margins, width } = weights.columns
   const rows = held.examples.length
   const order = Int32Array.from(held.examples, (_, index) => index)
-  const fill = filler(features, idf)
+  const fill = filler(features, vocabulary)
   const batch: SparseBatch = {
     rows: 0,
     offsets: new Int32Array(BATCH_ROWS + 1),
@@ -41,8 +44,9 @@ export function levelLogits(
     const columns = width / weights.tables.length
     weights.tables.forEach((table, index) => weightedSums(table, columns, batch, sums, width, index * columns))
     weights.heads.forEach(({ w, b }, level) =>
-      dense(sums, batch.rows, width, w, b, logits[level]!, from * tree.nodes[level]!),
+      dense(sums, batch.rows, width, network, w, b, logits[level]!, from * tree.nodes[level]!),
     )
+    if (margins > 0) addMargins(sums, batch.rows, weights, tree, logits, from)
   }
   return { rows, logits, gold: held.gold }
 }
@@ -69,11 +73,12 @@ function weightedSums(
   }
 }
 
-/** out[row] = sums[row] · w + b */
+/** out[row] = max(sums[row], 0) · w + b, over the first `network` columns. */
 function dense(
   sums: Float32Array,
   rows: number,
   width: number,
+  network: number,
   w: Float32Array,
   b: Float32Array,
   out: Float32Array,
@@ -83,11 +88,30 @@ function dense(
   for (let row = 0; row < rows; row++) {
     const base = at + row * nodes
     out.set(b, base)
-    for (let k = 0; k < width; k++) {
-      const value = sums[row * width + k]!
+    for (let k = 0; k < network; k++) {
+      const value = Math.max(sums[row * width + k]!, 0)
       for (let node = 0; node < nodes; node++) out[base + node]! += value * w[k * nodes + node]!
     }
   }
+}
+
+function addMargins(
+  sums: Float32Array,
+  rows: number,
+  { columns: { network, width }, biases }: Weights,
+  tree: Tree,
+  logits: readonly Float32Array[],
+  from: number,
+): void {
+  let first = 0
+  tree.nodes.forEach((nodes, level) => {
+    for (let row = 0; row < rows; row++)
+      for (let node = 0; node < nodes; node++) {
+        const { slope, offset } = marginLogit(biases[first + node]!)
+        logits[level]![(from + row) * nodes + node]! += slope * sums[row * width + network + first + node]! + offset
+      }
+    first += nodes
+  })
 }
 
 /** Share of rows whose best path (levels weighed by 1 / temperature) is right down to each level, l1 first. */

@@ -1,5 +1,6 @@
 // Gradient-boosted trees for a softmax over classes (Friedman 2001; second-order steps as in XGBoost, Chen 2016).
 // Each round adds one tree a class. Rounds stop where the loss on the validation rows stops falling. Does no I/O.
+import { SluiceError } from '../../core/error.ts'
 import { random } from '../../core/random.ts'
 import { type Bins, applyBins, cutBins } from './bins.ts'
 import { type Tree, type TreeSettings, addTree, growTree } from './tree.ts'
@@ -12,6 +13,8 @@ export interface BoostSettings extends TreeSettings {
   /** Share of rows / of features that each tree sees. */
   readonly rowShare: number
   readonly featureShare: number
+  /** This many features, the last ones, every tree sees. */
+  readonly always: number
   readonly seed: number
 }
 
@@ -35,7 +38,7 @@ export interface BoostData {
   readonly validation: Int32Array
 }
 
-/** Fits trees; `onRound` hears (rounds so far, validation loss). */
+/** Fits trees; `onRound` hears (rounds so far, validation loss). Throws SL503 where that loss is not finite. */
 export async function boost(
   data: BoostData,
   settings: BoostSettings,
@@ -62,13 +65,14 @@ export async function boost(
         gradient[row] = data.weights[row]! * (p - (data.labels[row] === c ? 1 : 0))
         curvature[row] = data.weights[row]! * Math.max(1e-6, p * (1 - p))
       }
-      const features = sample(data.width, settings.featureShare, next)
+      const features = sample(data.width, settings, next)
       const tree = growTree(bins, rowsTotal, rows, features, gradient, curvature, settings)
       trees.push(tree)
       addTree(tree, bins, rowsTotal, scores, classes, c)
     }
     rounds.push(trees)
-    const loss = crossEntropy(scores, data.labels, data.validation, classes)
+    const loss = crossEntropy(scores, data, classes)
+    if (!Number.isFinite(loss)) throw new SluiceError('SL503', `the loss is ${loss} in round ${round}`)
     if (loss < best.loss - 1e-6) best = { loss, rounds: round }
     await onRound(round, loss)
     if (data.validation.length > 0 && round - best.rounds >= settings.patience) break
@@ -80,9 +84,13 @@ export async function boost(
   }
 }
 
-function sample(width: number, share: number, next: () => number): number[] {
+function sample(
+  width: number,
+  { featureShare, always }: Pick<BoostSettings, 'featureShare' | 'always'>,
+  next: () => number,
+): number[] {
   const picked: number[] = []
-  for (let f = 0; f < width; f++) if (next() < share) picked.push(f)
+  for (let f = 0; f < width; f++) if (next() < featureShare || f >= width - always) picked.push(f)
   return picked.length > 0 ? picked : [0]
 }
 
@@ -97,17 +105,20 @@ export function softmaxRows(scores: Float32Array, out: Float32Array, classes: nu
   }
 }
 
-function crossEntropy(scores: Float32Array, labels: Int32Array, rows: Int32Array, classes: number): number {
+/** Mean over the validation rows, weighted as in training. */
+function crossEntropy(scores: Float32Array, { labels, weights, validation }: BoostData, classes: number): number {
   let total = 0
-  for (const row of rows) {
+  let weighed = 0
+  for (const row of validation) {
     const base = row * classes
     let top = -Infinity
     for (let c = 0; c < classes; c++) top = Math.max(top, scores[base + c]!)
     let sum = 0
     for (let c = 0; c < classes; c++) sum += Math.exp(scores[base + c]! - top)
-    total += Math.log(sum) + top - scores[base + labels[row]!]!
+    total += weights[row]! * (Math.log(sum) + top - scores[base + labels[row]!]!)
+    weighed += weights[row]!
   }
-  return total / Math.max(1, rows.length)
+  return total / Math.max(1e-9, weighed)
 }
 
 /** Writes the scores (log, not normalised) of the listed rows into `out` (rows × classes). */

@@ -1,6 +1,5 @@
 // Fits what turns scores into calibrated probabilities and decisions, on out-of-fold scores only: one temperature,
 // one offset a class, one threshold for the gate. Never sees the model itself.
-import { softmaxRows } from './boost.ts'
 
 export interface Scored {
   /** rows × classes: log scores of models that did not see the row. */
@@ -11,7 +10,7 @@ export interface Scored {
 }
 
 /** Temperature that minimises the cross entropy (Guo et al., ICML 2017), by golden section in [0.25, 4]. */
-export function fitTemperature(scored: Scored, rows: Int32Array): number {
+export function fitTemperature(scored: Omit<Scored, 'sources'>, rows: Int32Array): number {
   let low = Math.log(0.25)
   let high = Math.log(4)
   const golden = (Math.sqrt(5) - 1) / 2
@@ -25,7 +24,11 @@ export function fitTemperature(scored: Scored, rows: Int32Array): number {
   return Math.exp((low + high) / 2)
 }
 
-function crossEntropy({ scores, labels, classes }: Scored, rows: Int32Array, temperature: number): number {
+function crossEntropy(
+  { scores, labels, classes }: Omit<Scored, 'sources'>,
+  rows: Int32Array,
+  temperature: number,
+): number {
   let total = 0
   for (const row of rows) {
     let sum = 0
@@ -34,17 +37,6 @@ function crossEntropy({ scores, labels, classes }: Scored, rows: Int32Array, tem
     total += Math.log(sum)
   }
   return total / Math.max(1, rows.length)
-}
-
-/** rows × classes. */
-export function probabilitiesOf({ scores, classes }: Scored, temperature: number): Float32Array {
-  const out = new Float32Array(scores.length)
-  softmaxRows(
-    scores.map((score) => score / temperature),
-    out,
-    classes,
-  )
-  return out
 }
 
 export interface Figures {
@@ -103,8 +95,7 @@ const STEP = 0.05
  * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by the square root of their rows, while the
  * accuracy of each source falls by at most 1.3 points against arg-max. Coordinate search on a grid, coarse and fine by turns.
  */
-export function fitOffsets(scored: Scored, logs: Float32Array, rows: Int32Array): number[] {
-  const { classes, labels, sources } = scored
+export function fitOffsets({ scores: logs, labels, sources, classes }: Scored, rows: Int32Array): number[] {
   const groups = [...Map.groupBy(rows, (row) => sources[row]!).values()].map((group) => Int32Array.from(group))
   const zero = Array.from({ length: classes }, () => 0)
   const { support } = figures(logs, labels, rows, zero)

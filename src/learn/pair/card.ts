@@ -3,6 +3,7 @@
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Figures } from './calibrate.ts'
 import type { PairExamples } from './examples.ts'
+import { DEFAULT_FIT } from './fit.ts'
 import type { PairTraining } from './train.ts'
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
@@ -26,17 +27,19 @@ export function pairCard(
   })
   return `# Model card
 Kind \`pair\`: features of a (query, product) pair (words, numbers, brands, heads that agree or clash; word vectors from
-co-occurrence; hashed words and crossings with learned weights) → ${training.rounds} rounds of boosted trees → softmax, one ONNX
-graph. ${(job.bytes / 1e6).toFixed(1)} MB with its lexicon. Reads: query, title (brand first), description.
+co-occurrence; hashed words and crossings with learned weights) → ${training.rounds} rounds of boosted trees → softmax. The trees
+know by which source a pair is judged; the answer is the mean over sources, weighted by how much the pair's style (lengths,
+punctuation, usual words) speaks of each. One ONNX graph. ${(job.bytes / 1e6).toFixed(1)} MB with its lexicon. Reads: query, title (brand first), description.
 
 ## Data
 ${job.files.map(({ file, rows, sha256 }, at) => `- ${file}: ${rows} rows, ${counts[at] ?? ''} (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
 
-Rows of smaller files weigh more (cube root of the ratio to the largest, at most 4).
+Rows of smaller files weigh more (cube root of the ratio to the largest, at most 4). A file of fewer than ${DEFAULT_FIT.sourceRows} rows is no
+source of its own: its rows count to the source that writes alike.
 ${warnings.map((warning) => `- ${warning}`).join('\n')}
 
 ## Figures
-Every row is judged by linear scores, trees and decision offsets fitted without its query (five folds by a hash of the
+Every row is judged by sources, linear scores, trees and decision offsets fitted without its query (five folds by a hash of the
 query); word statistics (no labels) are of all rows. The model itself is a last fit on all rows with the same settings.
 Class columns: precision / recall (rows).
 
@@ -51,7 +54,7 @@ Without the offsets, most probable class:
 ${training.bySource.map(({ plain }, at) => line(sources[at]!, plain)).join('\n')}
 
 Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities: ${offsets}; they
-maximise macro-F1 at a cost of at most 1.3 points of accuracy. Temperature ${training.temperature.toFixed(3)}. Expected calibration
+maximise macro-F1 at a cost of at most 1.3 points of accuracy. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
 error of the decided class (15 bins): ${training.ece.toFixed(3)}. Proposed threshold ${training.threshold}. All of it is printed by
 
     ${job.command}
@@ -59,7 +62,7 @@ error of the decided class (15 bins): ${training.ece.toFixed(3)}. Proposed thres
 ## Limits
 - Knows spelling, word statistics and what it saw people judge, not the world: a pair whose relation no data shows is a guess, which
   the gate should stop.
-- Sources mean slightly different things by the same class; the model answers for their mixture.
+- Sources mean slightly different things by the same class; texts in the style of none are answered for their mixture.
 - Probabilities are calibrated, decisions are not their arg-max: a rare class may be answered with a probability below one half,
   and such an answer does not pass a gate above it.
 ${names.includes('complement') ? COMPLEMENT : ''}`

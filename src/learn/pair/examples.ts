@@ -14,7 +14,6 @@ export interface PairExamples {
   readonly warnings: readonly string[]
 }
 
-const BAD_SHARE_MAX = 0.01
 /** A source that is this many times smaller than the largest weighs its cube root as much a row, up to the limit. */
 const WEIGHT_MAX = 4
 
@@ -34,23 +33,25 @@ export function parseRelevanceRow(value: unknown): Example | { readonly bad: str
 }
 
 /**
- * Pairs of all rows. Throws SluiceError SL502, naming files and lines, where more than one row in a hundred cannot be
- * used, fewer than two labels are left, or the queries are too few to hold some back.
+ * Pairs of all rows; with a label set, of its labels, whether rows hold all or not. Throws SluiceError SL502, naming
+ * files and lines, where more than one row in a hundred cannot be used, fewer than two labels are left, or the queries
+ * are too few to hold some back.
  */
-export function relevanceExamples(rows: readonly Row[]): PairExamples {
+export function relevanceExamples(rows: readonly Row[], set?: LabelSet): PairExamples {
+  const known = set && pathIndex(set)
   const bad = new BadRows()
   const parsed: { readonly example: Example; readonly file: string }[] = []
   for (const row of rows) {
     const example = parseRelevanceRow(row.value)
     if ('bad' in example) bad.add(example.bad, row)
+    else if (known && !known.has(example.label[0]!)) bad.add("have a label outside the task's label set", row)
     else parsed.push({ example, file: row.file })
   }
-  if (bad.count > rows.length * BAD_SHARE_MAX)
-    throw new SluiceError('SL502', `${bad.count} of ${rows.length} rows cannot be used: ${bad.summary().join('; ')}`)
+  bad.refuseMany(rows.length)
   const names = new Set(parsed.map(({ example }) => example.label[0]!))
   if (names.size < 2)
     throw new SluiceError('SL502', `${parsed.length} rows with ${names.size} label: there is nothing to tell apart`)
-  const labels = labelSet([...names].map((name) => [name]))
+  const labels = set ?? labelSet([...names].map((name) => [name]))
   const folds = Map.groupBy(parsed, ({ example }) => foldOf(example.texts[0]!))
   if (folds.size < FOLDS)
     throw new SluiceError('SL502', 'the rows hold too few different queries: some are held back to measure with')

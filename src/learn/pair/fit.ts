@@ -1,103 +1,159 @@
-// Fits the pair kind: linear scores of hashed ids out of fold, then boosted trees over dense features and those scores,
-// then the trees again on every row. Out-of-fold log scores come back with it: what calibration and decisions are fitted to.
+// Fits the pair kind: which source a product's style speaks of, and what class the pair has if it were judged there.
+// Sources mean different things by one class; the answer is the mean of their judgements, weighted by that posterior.
 import { FEATURES } from '../../core/pair/features.ts'
 import { SPARSE_BUCKETS } from '../../core/pair/sparse.ts'
-import { type Boosted, type BoostSettings, boost, predictTrees } from './boost.ts'
-import { type LinearSettings, fitLinear, scoreInto, standardised } from './linear.ts'
-import { type EncodedRows, FOLDS } from './rows.ts'
+import { STYLE, STYLE_BUCKETS } from '../../core/pair/style.ts'
+import { softmaxRows } from './boost.ts'
+import type { EncodedRows } from './rows.ts'
+import { type Scorer, type ScorerSettings, fitScorer } from './scorer.ts'
 
 export interface FitSettings {
   readonly classes: number
   readonly seed: number
-  readonly linear: Pick<LinearSettings, 'epochs' | 'rate' | 'denseRate' | 'decay'>
-  readonly trees: Omit<BoostSettings, 'classes' | 'seed'>
+  readonly relevance: Omit<ScorerSettings, 'seed'>
+  readonly source: Omit<ScorerSettings, 'seed'>
+  /** A file with fewer rows is no source of its own: it counts as the source whose style its rows have. */
+  readonly sourceRows: number
 }
 
 export const DEFAULT_FIT: Omit<FitSettings, 'classes' | 'seed'> = {
-  linear: { epochs: 3, rate: 0.03, denseRate: 0.05, decay: 1e-4 },
-  trees: {
-    leaves: 31,
-    leafRows: 60,
-    lambda: 1,
-    rate: 0.045,
-    roundsMax: 500,
-    patience: 25,
-    rowShare: 0.7,
-    featureShare: 0.35,
+  relevance: {
+    linear: { epochs: 3, rate: 0.03, denseRate: 0.05, decay: 1e-4 },
+    trees: {
+      leaves: 31,
+      leafRows: 60,
+      lambda: 1,
+      rate: 0.045,
+      roundsMax: 500,
+      patience: 25,
+      rowShare: 0.7,
+      featureShare: 0.35,
+    },
   },
+  source: {
+    linear: { epochs: 2, rate: 0.05, denseRate: 0.05, decay: 1e-4 },
+    trees: {
+      leaves: 15,
+      leafRows: 20,
+      lambda: 1,
+      rate: 0.15,
+      roundsMax: 40,
+      patience: 10,
+      rowShare: 0.35,
+      featureShare: 1,
+    },
+  },
+  sourceRows: 500,
 }
 
 export interface Fitted {
-  /** buckets × classes. */
-  readonly linear: Float32Array
-  readonly boosted: Boosted
-  /** Log prior that scores start from at inference. */
-  readonly prior: Float32Array
-  /** rows × classes: scores of models that never saw the row's query. */
-  readonly outOfFold: Float32Array
+  readonly relevance: Scorer
+  readonly source: Scorer
+}
+
+/** What models that never saw a row's query say of it. */
+export interface OutOfFold {
+  /** Source of each row, small files counted elsewhere. */
+  readonly group: Int32Array
+  /** rows × sources. */
+  readonly posterior: Float32Array
+  /** rows × sources × classes: log scores if it were judged there. */
+  readonly scores: Float32Array
 }
 
 export type Progress = (step: string, done: number, total: number, note: string) => void | Promise<void>
 
-export async function fit(rows: EncodedRows, settings: FitSettings, progress: Progress): Promise<Fitted> {
-  const { classes, seed } = settings
-  const count = rows.labels.length
-  const everything = Int32Array.from({ length: count }, (_, row) => row)
-  const prior = logPrior(rows, classes)
-  const priors = new Float32Array(count * classes)
-  for (let row = 0; row < count; row++) priors.set(prior, row * classes)
-  const sparse = { ...rows, dense: standardised(rows.dense, FEATURES.length), width: FEATURES.length }
-  const linearSettings = { ...settings.linear, classes, buckets: SPARSE_BUCKETS, seed }
-
-  const width = FEATURES.length + classes
-  const values = new Float32Array(count * width)
-  const scores = new Float32Array(classes)
-  for (let row = 0; row < count; row++)
-    values.set(rows.dense.subarray(row * FEATURES.length, (row + 1) * FEATURES.length), row * width)
-  for (let fold = 0; fold < FOLDS; fold++) {
-    await progress('linear scores', fold, FOLDS + 1, '')
-    const weights = fitLinear(sparse, outside(everything, rows, fold), linearSettings)
-    for (const row of inside(everything, rows, fold)) {
-      scoreInto(scores, sparse, row, weights, classes)
-      values.set(scores, row * width + FEATURES.length)
-    }
+export async function fit(
+  rows: EncodedRows,
+  { classes, seed, relevance, source, sourceRows }: FitSettings,
+  progress: Progress,
+): Promise<{ readonly fitted: Fitted; readonly outOfFold: OutOfFold }> {
+  const { labels, weights, folds } = rows
+  const { own, sources } = ownSources(rows.sources, sourceRows)
+  const sourceOf = await fitScorer(
+    {
+      dense: rows.style,
+      width: STYLE.length,
+      hashed: rows.styled,
+      buckets: STYLE_BUCKETS,
+      labels: own.map((at) => Math.max(0, at)),
+      classes: sources,
+      weights: weights.map((weight, row) => (own[row]! < 0 ? 0 : weight)),
+      folds,
+      groups: 0,
+      group: new Int32Array(),
+    },
+    { ...source, seed },
+    (done, total, note) => progress('sources', done, total, note),
+  )
+  const posterior = new Float32Array(sourceOf.outOfFold.length)
+  softmaxRows(sourceOf.outOfFold, posterior, sources)
+  const group = adopted(own, rows.sources, posterior, sources)
+  const { scorer, outOfFold } = await fitScorer(
+    {
+      dense: rows.dense,
+      width: FEATURES.length,
+      hashed: rows.crossed,
+      buckets: SPARSE_BUCKETS,
+      labels,
+      classes,
+      weights,
+      folds,
+      groups: sources,
+      group,
+    },
+    { ...relevance, seed },
+    (done, total, note) => progress('classes', done, total, note),
+  )
+  return {
+    fitted: { relevance: scorer, source: sourceOf.scorer },
+    outOfFold: { group, posterior, scores: outOfFold },
   }
-  await progress('linear scores', FOLDS, FOLDS + 1, '')
-  const linear = fitLinear(sparse, everything, linearSettings)
+}
 
-  const data = { values, width, labels: rows.labels, weights: rows.weights, priors }
-  const outOfFold = new Float32Array(count * classes)
-  let rounds = settings.trees.roundsMax
-  for (let fold = 0; fold <= FOLDS; fold++) {
-    const validation = inside(everything, rows, fold)
-    const train = fold === FOLDS ? everything : outside(everything, rows, fold)
-    const stopping = fold === 0
-    const leafRows = Math.max(5, Math.min(settings.trees.leafRows, Math.round(count / 100)))
-    const trees = { ...settings.trees, leafRows, classes, seed: seed + fold, roundsMax: rounds }
-    const boosted = await boost(
-      { ...data, train, validation: stopping ? validation : new Int32Array() },
-      trees,
-      (round, loss) =>
-        progress('trees', fold * rounds + round, (FOLDS + 1) * rounds, stopping ? `loss ${loss.toFixed(4)}` : ''),
-    )
-    if (fold === FOLDS) return { linear, boosted, prior, outOfFold }
-    if (stopping) rounds = boosted.rounds.length
-    predictTrees(boosted, data, validation, outOfFold, classes)
+/** Files with enough rows, numbered in order; -1 for the rows of others. The largest is always one. */
+function ownSources(files: Int32Array, rowsMin: number): { readonly own: Int32Array; readonly sources: number } {
+  const counts: number[] = []
+  for (const file of files) counts[file] = (counts[file] ?? 0) + 1
+  const least = Math.min(rowsMin, Math.max(...counts.map((count) => count ?? 0)))
+  const kept = counts.flatMap((count, file) => (count >= least ? [file] : []))
+  return { own: files.map((file) => kept.indexOf(file)), sources: kept.length }
+}
+
+/** Rows of a small file take the source that is most probable over the whole file. */
+function adopted(own: Int32Array, files: Int32Array, posterior: Float32Array, sources: number): Int32Array {
+  const sums = new Map<number, Float64Array>()
+  for (let row = 0; row < own.length; row++) {
+    if (own[row]! >= 0) continue
+    const sum = sums.get(files[row]!) ?? new Float64Array(sources)
+    sums.set(files[row]!, sum)
+    for (let s = 0; s < sources; s++) sum[s]! += posterior[row * sources + s]!
   }
-  throw new Error('unreachable')
+  return own.map((at, row) => {
+    if (at >= 0) return at
+    const sum = sums.get(files[row]!)!
+    return sum.indexOf(Math.max(...sum))
+  })
 }
 
-function logPrior({ labels, weights }: EncodedRows, classes: number): Float32Array {
-  const sums = new Float64Array(classes).fill(1)
-  for (let row = 0; row < labels.length; row++) sums[labels[row]!]! += weights[row]!
-  const total = sums.reduce((a, b) => a + b, 0)
-  return Float32Array.from(sums, (sum) => Math.log(sum / total))
-}
-
-function inside(all: Int32Array, { folds }: EncodedRows, fold: number): Int32Array {
-  return all.filter((row) => folds[row] === fold)
-}
-
-function outside(all: Int32Array, { folds }: EncodedRows, fold: number): Int32Array {
-  return all.filter((row) => folds[row] !== fold)
+/** Probabilities [rows × classes]: the judgements of the sources, each at its temperature, weighted by the posterior. */
+export function mixed(
+  { posterior, scores, group }: OutOfFold,
+  classes: number,
+  temperatures: readonly number[],
+): Float32Array {
+  const rows = group.length
+  const sources = posterior.length / rows
+  const each = new Float32Array(scores.length)
+  softmaxRows(
+    scores.map((score, at) => score / temperatures[Math.floor(at / classes) % sources]!),
+    each,
+    classes,
+  )
+  const out = new Float32Array(rows * classes)
+  for (let at = 0; at < posterior.length; at++) {
+    const row = Math.floor(at / sources)
+    for (let c = 0; c < classes; c++) out[row * classes + c]! += posterior[at]! * each[at * classes + c]!
+  }
+  return out
 }

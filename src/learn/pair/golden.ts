@@ -1,7 +1,6 @@
 // The golden batch of a pair model: made-up pairs, answered as serving answers them. No row of the data is in it.
 import { normalise } from '../../core/text/normalise.ts'
-import { type Lexicon, paddedIds, pairEncoder } from '../../core/pair/encode.ts'
-import { FEATURES } from '../../core/pair/features.ts'
+import { type Lexicon, pairEncoder, pairFeeds } from '../../core/pair/encode.ts'
 import type { Compiled } from '../../ports/graph.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 
@@ -14,11 +13,7 @@ const PAIRS: readonly (readonly [string, string, string])[] = [
 
 export async function goldenPairs(graph: Compiled, lexicon: Lexicon): Promise<Manifest['golden']> {
   const encoded = pairEncoder(lexicon)(PAIRS.map((texts) => texts.map(normalise)))
-  const { width, data } = paddedIds(encoded)
-  const { probabilities } = await graph.run({
-    dense: { dtype: 'float32', dims: [PAIRS.length, FEATURES.length], data: encoded.dense },
-    ids: { dtype: 'int32', dims: [PAIRS.length, width], data },
-  })
+  const { probabilities } = await graph.run(pairFeeds(encoded))
   const classes = probabilities!.dims[1]!
   const values = probabilities!.data as Float32Array
   return PAIRS.map((texts, row) => ({

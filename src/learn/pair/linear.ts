@@ -2,14 +2,12 @@
 // time (Duchi et al., JMLR 2011). Only the ids' weights are kept: what words say beyond what the dense features know.
 // Small enough to be fitted many times for out-of-fold scores. Deterministic for a seed; does no I/O.
 import { random, shuffle } from '../../core/random.ts'
+import type { HashedRows } from '../../core/pair/encode.ts'
 
-export interface LinearRows {
-  /** rows × width; standardised in here. */
+export interface LinearRows extends HashedRows {
+  /** rows × width; standardised already. */
   readonly dense: Float32Array
   readonly width: number
-  /** ids of row r: ids[starts[r] .. starts[r + 1]). */
-  readonly starts: Int32Array
-  readonly ids: Int32Array
   /** Class of each row. */
   readonly labels: Int32Array
   readonly weights: Float32Array
@@ -50,7 +48,7 @@ export function standardised(dense: Float32Array, width: number): Float32Array {
   return out
 }
 
-/** Weights of the ids, buckets × classes; fitted on the rows listed in `use`. `dense` is standardised already. */
+/** Weights of the ids, buckets × classes; fitted on the rows listed in `use`. */
 export function fitLinear(rows: LinearRows, use: Int32Array, settings: LinearSettings): Float32Array {
   const { classes, buckets, epochs, rate, denseRate, decay } = settings
   const { dense, width } = rows
@@ -96,7 +94,7 @@ export function fitLinear(rows: LinearRows, use: Int32Array, settings: LinearSet
 /** Sum of the weights of the row's ids, by class. */
 export function scoreInto(
   scores: Float64Array | Float32Array,
-  rows: Pick<LinearRows, 'starts' | 'ids'>,
+  rows: HashedRows,
   row: number,
   weights: Float32Array,
   classes: number,

@@ -1,8 +1,9 @@
-// Relevance rows as the pair kind learns from them, encoded once: dense features, hashed ids, folds by query.
+// Relevance rows as the pair kind learns from them, encoded once: numbers, hashed ids, folds by query.
 // Reads no file; never looks at a label to make a feature.
-import { pairEncoder } from '../../core/pair/encode.ts'
+import { type HashedRows, pairEncoder } from '../../core/pair/encode.ts'
 import { FEATURES } from '../../core/pair/features.ts'
 import { type Vectors, stems } from '../../core/pair/meaning.ts'
+import { STYLE } from '../../core/pair/style.ts'
 import { type Tables, buildTables } from '../../core/pair/tables.ts'
 import { hash32 } from '../../core/random.ts'
 import { words } from '../../core/pair/words.ts'
@@ -28,10 +29,12 @@ export const FOLDS = 5
 export interface EncodedRows {
   readonly tables: Tables
   readonly vectors: Vectors
-  /** rows × FEATURES.length. */
+  /** The words and crossings of the pair: rows × FEATURES.length, and hashed. */
   readonly dense: Float32Array
-  readonly starts: Int32Array
-  readonly ids: Int32Array
+  readonly crossed: HashedRows
+  /** How the product is written: rows × STYLE.length, and hashed. */
+  readonly style: Float32Array
+  readonly styled: HashedRows
   readonly labels: Int32Array
   readonly weights: Float32Array
   readonly sources: Int32Array
@@ -55,31 +58,41 @@ export async function encodeRows(
   const vectors = await learnVectors(texts, DEFAULT_VECTORS, () => tick(0))
   const encode = pairEncoder({ tables, vectors })
   const dense = new Float32Array(rows.length * FEATURES.length)
-  const starts = new Int32Array(rows.length + 1)
-  const ids: Int32Array[] = []
+  const styles = new Float32Array(rows.length * STYLE.length)
+  const crossed: HashedRows[] = []
+  const styled: HashedRows[] = []
   for (let from = 0; from < rows.length; from += CHUNK) {
     const part = rows.slice(from, from + CHUNK)
     const encoded = encode(part.map(({ query, title, description }) => [query, title, description]))
     dense.set(encoded.dense, from * FEATURES.length)
-    for (let row = 1; row <= part.length; row++) starts[from + row] = starts[from]! + encoded.starts[row]!
-    ids.push(encoded.ids)
+    styles.set(encoded.style, from * STYLE.length)
+    crossed.push(encoded.crossed)
+    styled.push(encoded.styled)
     await tick(from + part.length)
-  }
-  const all = new Int32Array(starts[rows.length]!)
-  let at = 0
-  for (const part of ids) {
-    all.set(part, at)
-    at += part.length
   }
   return {
     tables,
     vectors,
     dense,
-    starts,
-    ids: all,
+    crossed: together(crossed),
+    style: styles,
+    styled: together(styled),
     labels: Int32Array.from(rows, (row) => row.label),
     weights: Float32Array.from(rows, (row) => row.weight),
     sources: Int32Array.from(rows, (row) => row.source),
     folds: Uint8Array.from(rows, (row) => foldOf(row.query)),
   }
+}
+
+function together(parts: readonly HashedRows[]): HashedRows {
+  const rows = parts.reduce((sum, { starts }) => sum + starts.length - 1, 0)
+  const starts = new Int32Array(rows + 1)
+  const ids = new Int32Array(parts.reduce((sum, part) => sum + part.ids.length, 0))
+  let row = 0
+  for (const part of parts) {
+    const from = starts[row]!
+    ids.set(part.ids, from)
+    for (let at = 1; at < part.starts.length; at++) starts[++row] = from + part.starts[at]!
+  }
+  return { starts, ids }
 }

@@ -3,23 +3,16 @@
 import type { GraphSpec } from '../../ports/graph.ts'
 import type { Lexicon } from '../../core/pair/encode.ts'
 import { decide } from '../../core/pair/decide.ts'
-import {
-  type Figures,
-  type Scored,
-  figures,
-  fitOffsets,
-  fitTemperature,
-  fitThreshold,
-  probabilitiesOf,
-} from './calibrate.ts'
-import { DEFAULT_FIT, type Progress, fit } from './fit.ts'
+import { type Figures, type Scored, figures, fitOffsets, fitTemperature, fitThreshold } from './calibrate.ts'
+import { DEFAULT_FIT, type OutOfFold, type Progress, fit, mixed } from './fit.ts'
 import { pairGraph } from './graph.ts'
 import { FOLDS, type PairRow, encodeRows } from './rows.ts'
 
 export interface PairTraining {
   readonly graph: GraphSpec
   readonly lexicon: Lexicon
-  readonly temperature: number
+  /** Of each source that is one of its own, in the order of the files. */
+  readonly temperatures: readonly number[]
   /** Added to log probabilities before the largest is taken, by class. */
   readonly offsets: readonly number[]
   readonly threshold: number
@@ -41,19 +34,24 @@ export async function trainPairs(
   progress: Progress,
 ): Promise<PairTraining> {
   const encoded = await encodeRows(rows, (done) => progress('pairs', done, rows.length, ''))
-  const fitted = await fit(encoded, { ...DEFAULT_FIT, classes, seed }, progress)
-  const scored: Scored = { scores: fitted.outOfFold, labels: encoded.labels, sources: encoded.sources, classes }
+  const { fitted, outOfFold } = await fit(encoded, { ...DEFAULT_FIT, classes, seed }, progress)
   const all = Int32Array.from(rows.keys())
-  const temperature = fitTemperature(scored, all)
-  const probabilities = probabilitiesOf(scored, temperature)
+  const own = asOwnSource(outOfFold, encoded.labels, classes)
+  const temperatures = Array.from(fitted.source.prior, (_, source) =>
+    fitTemperature(
+      own,
+      all.filter((row) => outOfFold.group[row] === source),
+    ),
+  )
+  const probabilities = mixed(outOfFold, classes, temperatures)
   const logs = probabilities.map((p) => Math.log(Math.max(p, 1e-12)))
-  const offsets = fitOffsets(scored, logs, all)
+  const scored: Scored = { scores: logs, labels: encoded.labels, sources: encoded.sources, classes }
+  const offsets = fitOffsets(scored, all)
   await progress('decisions', 1, FOLDS + 1, '')
   const shifted = logs.slice()
   for (let fold = 0; fold < FOLDS; fold++) {
     const others = fitOffsets(
       scored,
-      logs,
       all.filter((row) => encoded.folds[row] !== fold),
     )
     for (const row of all)
@@ -67,12 +65,12 @@ export async function trainPairs(
     return { probability: probabilities[at * classes + answer]!, right: answer === row.label }
   })
   return {
-    graph: pairGraph(fitted, temperature),
+    graph: pairGraph(fitted, temperatures),
     lexicon: { tables: encoded.tables, vectors: encoded.vectors },
-    temperature,
+    temperatures,
     offsets,
     threshold: fitThreshold(decided, PRECISION),
-    rounds: fitted.boosted.rounds.length,
+    rounds: fitted.relevance.boosted.rounds.length,
     bySource: sources.map((source) => {
       const own = all.filter((row) => encoded.sources[row] === source)
       return {
@@ -82,6 +80,17 @@ export async function trainPairs(
     }),
     ece: calibrationError(decided),
   }
+}
+
+/** Scores of each row as its own source judges it. */
+function asOwnSource({ group, scores }: OutOfFold, labels: Int32Array, classes: number): Omit<Scored, 'sources'> {
+  const sources = scores.length / classes / group.length
+  const own = new Float32Array(group.length * classes)
+  for (const [row, at] of group.entries()) {
+    const from = (row * sources + at) * classes
+    own.set(scores.subarray(from, from + classes), row * classes)
+  }
+  return { scores: own, labels, classes }
 }
 
 function calibrationError(decided: readonly { readonly probability: number; readonly right: boolean }[]): number {

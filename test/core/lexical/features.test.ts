@@ -10,23 +10,31 @@ const bagOf = (...segments: string[]) => {
 }
 
 describe('lexical features', () => {
-  it('are words, the first word, word pairs and character grams within words and their boundaries', () => {
-    // "ab cd": 2 words, 1 first word, 1 pair, and of each " ab " the grams " ab", "ab ", " ab ".
-    assert.equal(bagOf('ab cd').size, 2 + 1 + 1 + 2 * 3)
+  it('are words, the first word, word pairs, places and character grams within words and their boundaries', () => {
+    // "ab cd": 2 words, 1 first word, 1 pair, 2 places, and of each " ab " the grams " ab", "ab ", " ab ".
+    assert.equal(bagOf('ab cd').size, 2 + 1 + 1 + 2 + 2 * 3)
+  })
+
+  it('have places for the first three words only, and for none where the settings have none', () => {
+    const sizes = ['a', 'a b', 'a b c', 'a b c d'].map((text) => bagOf(text).size)
+    const gained = sizes.slice(1).map((size, at) => size - sizes[at]!)
+    assert.deepEqual(gained, [4, 4, 3], 'a word, a pair, a gram " x ", a place')
+    const { places: _, ...before } = DEFAULT_FEATURES
+    assert.equal(extractor(before)(['a b c d']).size, sizes[3]! - 3)
   })
 
   it('count repeats', () => {
     const once = bagOf('milk')
     const twice = bagOf('milk, milk')
     const doubled = [...once.keys()].filter((id) => twice.get(id) === 2)
-    assert.equal(doubled.length, once.size - 1, 'all but that it comes first')
-    assert.equal(twice.size, once.size + 1)
+    assert.equal(doubled.length, once.size - 2, 'all but that it comes first, and its place')
+    assert.equal(twice.size, once.size + 2, 'the pair and the second place')
   })
 
   it('do not cross words', () => {
     const [joined, apart] = [bagOf('green tea'), bagOf('tea green')]
     const shared = [...joined.keys()].filter((id) => apart.has(id))
-    assert.equal(shared.length, joined.size - 2, 'all but the pair and the first word')
+    assert.equal(shared.length, joined.size - 4, 'all but the pair, the first word and the places')
   })
 
   it('are hashed apart for each segment', () => {
@@ -63,4 +71,4 @@ describe('lexical features', () => {
   })
 })
 
-const GOLDEN = [64110, 14487, 56677, 2696, 14966, 29948, 16369, 1567]
+const GOLDEN = [64110, 14487, 56677, 2696, 14966, 27320, 29948, 16369, 1567, 9499]

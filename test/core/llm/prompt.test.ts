@@ -106,8 +106,9 @@ describe('the prompt', () => {
     const others = [
       promptDigest({ ...task, instruction: 'Other.' }, 'm', hash),
       promptDigest({ ...task, labelsDigest: 'labels-2' }, 'm', hash),
+      promptDigest({ ...task, labels: { ...task.labels, descriptions: { Toys: 'to play with' } } }, 'm', hash),
       promptDigest(task, 'n', hash),
     ]
-    assert.equal(new Set([base, ...others]).size, 4)
+    assert.equal(new Set([base, ...others]).size, others.length + 1)
   })
 })

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { pairEncoder, paddedIds } from '../../../src/core/pair/encode.ts'
+import { pairEncoder, pairFeeds } from '../../../src/core/pair/encode.ts'
 import { FEATURES } from '../../../src/core/pair/features.ts'
 import { packLexicon, unpackLexicon } from '../../../src/core/pair/lexicon.ts'
 import { SPARSE_BUCKETS, SPARSE_MAX } from '../../../src/core/pair/sparse.ts'
+import { STYLE, STYLE_BUCKETS, style } from '../../../src/core/pair/style.ts'
 import { buildTables } from '../../../src/core/pair/tables.ts'
 import { hash32 } from '../../../src/core/random.ts'
 import { words } from '../../../src/core/pair/words.ts'
@@ -67,8 +68,10 @@ describe('the features of a pair', () => {
       fc.property(text, text, text, (query, title, description) => {
         const pairs = encode([[query, title, description]])
         assert.ok(pairs.dense.every((value) => Number.isFinite(value)))
-        assert.ok(pairs.ids.every((id) => id >= 0 && id < SPARSE_BUCKETS))
-        assert.ok(pairs.ids.length <= SPARSE_MAX)
+        assert.ok(pairs.style.every((value) => Number.isFinite(value)))
+        assert.ok(pairs.crossed.ids.every((id) => id >= 0 && id < SPARSE_BUCKETS))
+        assert.ok(pairs.crossed.ids.length <= SPARSE_MAX)
+        assert.ok(pairs.styled.ids.every((id) => id >= 0 && id < STYLE_BUCKETS))
       }),
     )
   })
@@ -79,11 +82,26 @@ describe('the features of a pair', () => {
     for (const [row, texts] of pairs.entries()) {
       const alone = encode([texts])
       assert.deepEqual(alone.dense, together.dense.slice(row * FEATURES.length, (row + 1) * FEATURES.length))
-      assert.deepEqual(alone.ids, together.ids.slice(together.starts[row]!, together.starts[row + 1]!))
+      assert.deepEqual(alone.style, together.style.slice(row * STYLE.length, (row + 1) * STYLE.length))
+      for (const side of ['crossed', 'styled'] as const) {
+        const { starts, ids } = together[side]
+        assert.deepEqual(alone[side].ids, ids.slice(starts[row]!, starts[row + 1]!))
+      }
     }
-    const { width, data } = paddedIds(together)
-    assert.equal(data.length, pairs.length * width)
-    assert.equal(data.filter((id) => id > 0).length, together.ids.length)
+    const { ids } = pairFeeds(together)
+    assert.deepEqual(ids.dims, [pairs.length, ids.data.length / pairs.length])
+    assert.equal(ids.data.filter((id) => id > 0).length, together.crossed.ids.length)
+  })
+
+  it('tell how the shop writes, and of the query only how long it is', () => {
+    const counted = (title: string, name: (typeof STYLE)[number], description = '') =>
+      style('', title, description)[STYLE.indexOf(name)]
+    assert.equal(counted('hose 50 ft. x 5/8 in. (2-pack)', 'titleAbbreviatedUnits'), 2)
+    assert.equal(counted('hose 50 ft. x 5/8 in. (2-pack)', 'titleBrackets'), 1)
+    assert.equal(counted('hose', 'descriptionBangs', 'new! best!'), 2)
+    const [one, other] = ['drill', 'chair'].map((query) => encode([[query, TITLES[0]!, '']]))
+    assert.deepEqual(one!.style, other!.style)
+    assert.deepEqual(one!.styled, other!.styled)
   })
 })
 

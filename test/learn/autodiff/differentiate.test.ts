@@ -4,6 +4,9 @@ import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { differentiate } from '../../../src/learn/autodiff/differentiate.ts'
 import { observeShapes } from '../../../src/learn/autodiff/shapes.ts'
+import { asInputs } from '../../../src/learn/transformer/classifier.ts'
+import { tokenFeeds } from '../../../src/learn/transformer/batches.ts'
+import { tinyBert } from '../../support/bert.ts'
 import { GraphBuilder } from '../../../src/learn/graph-builder.ts'
 import type { Tensor } from '../../../src/ports/graph.ts'
 
@@ -14,6 +17,38 @@ const row = (...values: number[]): Tensor => ({
 })
 
 describe('differentiation of a graph', () => {
+  it('gives, for a whole encoder, the slope of the loss along the gradient', async () => {
+    const encoder = tinyBert()
+    const graph = new GraphBuilder('encoder', 'loss/')
+    graph.include(encoder)
+    const cubed = graph.op('Pow', ['last_hidden_state', graph.scalar(3)])
+    graph.output('loss', graph.op('ReduceMean', [cubed], { keepdims: 0 }), [])
+    const names = Object.keys(encoder.initializers).filter((name) => encoder.initializers[name]!.data.length > 8)
+    const spec = asInputs(graph.spec(), names)
+    const tokens = tokenFeeds(
+      [5, 3].map((length) => ({ ids: Int32Array.from({ length }, (_, at) => 3 * at + 1), second: 2 })),
+    )
+    const weights = Object.fromEntries(names.map((name) => [name, encoder.initializers[name]!]))
+    const both = differentiate(spec, 'loss', names, await observeShapes(runtime, spec, { ...tokens, ...weights }))
+    const compiled = await runtime.compile(runtime.serialise(both), { threads: 1 })
+    const gradients = await compiled.run({ ...tokens, ...weights })
+    const squares = names.flatMap((name) =>
+      Array.from(gradients[`d(${name})`]!.data as Float32Array, (value) => value ** 2),
+    )
+    const lossAfter = async (step: number) => {
+      const moved = names.map((name) => {
+        const gradient = gradients[`d(${name})`]!.data as Float32Array
+        const data = (weights[name]!.data as Float32Array).map((value, at) => value + step * gradient[at]!)
+        return [name, { ...weights[name]!, data }] as const
+      })
+      return Number((await compiled.run({ ...tokens, ...Object.fromEntries(moved) }))['loss']!.data[0])
+    }
+    const length = Math.sqrt(squares.reduce((a, b) => a + b))
+    const slope = ((await lossAfter(0.01 / length)) - (await lossAfter(-0.01 / length))) / 0.02
+    assert.ok(length > 0.1 && Math.abs(slope / length - 1) < 0.01, `${slope}, ${length}`)
+    await compiled.close()
+  })
+
   it('adds up what flows back along several ways, and leaves the outputs as they were', async () => {
     const graph = new GraphBuilder('ways')
     const x = graph.input('x', ['n'])

@@ -1,10 +1,13 @@
-// The hand-written gradients against finite differences: the dense graph and the sparse half.
+// The hand-written gradients against finite differences: the dense graph, the sparse half, the margins.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { runtime } from '../../../src/adapters/onnx/runtime.ts'
+import { labelSet } from '../../../src/core/labels.ts'
+import { tree as treeOf } from '../../../src/core/lexical/tree.ts'
 import { normal, random } from '../../../src/core/random.ts'
 import { ADAMW, adamwFeeds } from '../../../src/learn/adamw.ts'
 import { headStep } from '../../../src/learn/lexical/head.ts'
+import { marginColumns, margins } from '../../../src/learn/lexical/margins.ts'
 import { shard, shardArrays, shardBytes } from '../../../src/learn/lexical/shard.ts'
 import { arena, sharedMemory } from '../../../src/learn/simd.ts'
 import type { Tensor } from '../../../src/ports/graph.ts'
@@ -100,5 +103,46 @@ describe('the sparse half', () => {
         assert.ok(Math.abs(value - round * moved) < 1e-6, `${at}: ${value}`)
       })
     }
+  })
+})
+
+describe('the margins', () => {
+  const set = labelSet([
+    ['a', 'x'],
+    ['a', 'y'],
+    ['b', 'z'],
+  ])
+  const tree = treeOf(set)
+  const width = 1 + marginColumns(tree)
+  const gold = new Int32Array([2, 0])
+  const lossOf = (sums: Float32Array) => {
+    const gradient = new Float32Array(sums.length)
+    const loss = margins(tree, ADAMW).step({ sums, gradient, width, at: 1, gold, rate: 0.1, step: 1 })
+    return { loss, gradient }
+  }
+
+  it('give the gradient of their own loss, and leave the network’s columns alone', () => {
+    const sums = tensor(2, width).data
+    const { gradient } = lossOf(sums)
+    gradient.forEach((slope, at) => {
+      const lossAt = (change: number) => lossOf(sums.map((sum, other) => (other === at ? sum + change : sum))).loss
+      const seen = (lossAt(1e-2) - lossAt(-1e-2)) / 2e-2
+      assert.ok(Math.abs(seen - slope) < 2e-2, `${at}: ${seen} ${slope}`)
+      if (at % width === 0) assert.equal(slope, 0)
+    })
+  })
+
+  it('stop at rows that are right by one', () => {
+    const sums = new Float32Array(2 * width)
+    gold.forEach((path, row) => {
+      let from = row * width + 1
+      tree.nodes.forEach((nodes, level) => {
+        for (let node = 0; node < nodes; node++) sums[from + node] = tree.nodeOf[level]![path] === node ? 1 : -1
+        from += nodes
+      })
+    })
+    const { loss, gradient } = lossOf(sums)
+    assert.equal(loss, 0)
+    assert.ok(gradient.every((slope) => slope === 0))
   })
 })

@@ -7,6 +7,7 @@ import { readLines } from '../../../src/adapters/files/rows.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { taxonomyExamples } from '../../../src/learn/examples.ts'
 import { split, trainLexical } from '../../../src/learn/lexical/train.ts'
+import { LEXICAL, heldShare } from '../../../src/learn/lexical/settings.ts'
 import { SHARED_DATA, SMALL, shopModel, shopRows } from '../../support/lexical.ts'
 import type { Row } from '../../../src/learn/examples.ts'
 import type { LexicalSettings } from '../../../src/learn/lexical/settings.ts'
@@ -34,6 +35,24 @@ describe('lexical training', () => {
     assert.deepEqual((await shopModel()).model, (await shopModel()).model)
   })
 
+  it('does without margins where the tree leaves no room', async () => {
+    const { validation, model } = await train({ ...SMALL, columnsMax: 16 })
+    assert.ok(model.length < (await train(SMALL)).model.length)
+    assert.ok(
+      validation.servedAccuracy.every((share) => share > 0.95),
+      validation.servedAccuracy.join(),
+    )
+  })
+
+  it('holds out more parts of little data, each row in one of them', async () => {
+    const { validation } = await train({ ...SMALL, validationRows: 80, rowsSeen: 1500 })
+    const data = await taxonomyExamples(rowsOf(shopRows(400)))
+    const parts = [0, 1].map((fold) => split(data, SMALL.validationShare, fold).held.examples)
+    assert.equal(validation.rows, parts[0]!.length + parts[1]!.length)
+    const titles = new Set(parts[0]!.map(({ texts }) => texts[0]))
+    assert.ok(parts[1]!.every(({ texts }) => !titles.has(texts[0])))
+  })
+
   it('says SL503 when the loss is not finite', async () => {
     await assert.rejects(train({ ...SMALL, learningRate: 1e38 }), isError('SL503'))
   })
@@ -47,6 +66,11 @@ describe('lexical training', () => {
     const { kept, held } = split(await taxonomyExamples(rowsOf([...rows, ...rows])), 0.3)
     const titles = new Set(kept.examples.map(({ texts }) => texts[0]))
     assert.ok(held.examples.length > 0 && held.examples.every(({ texts }) => !titles.has(texts[0]!)))
+  })
+
+  it('holds out a share of the rows, but never so many that they fill the memory', () => {
+    assert.equal(heldShare(10_000, LEXICAL), LEXICAL.validationShare)
+    assert.equal(heldShare(1_000_000, LEXICAL) * 1_000_000, LEXICAL.validationRowsMax)
   })
 
   const file = join(SHARED_DATA, 'mercadona-es.jsonl.gz')

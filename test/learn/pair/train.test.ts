@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { readModelFolder, writeModelFolder } from '../../../src/adapters/files/model-folder.ts'
 import { fileDigest, readLines } from '../../../src/adapters/files/rows.ts'
 import { openModel } from '../../../src/adapters/onnx/model.ts'
@@ -12,8 +15,10 @@ import { SluiceError } from '../../../src/core/error.ts'
 import { figures, fitOffsets, fitTemperature, fitThreshold } from '../../../src/learn/pair/calibrate.ts'
 import { parseRelevanceRow, relevanceExamples } from '../../../src/learn/pair/examples.ts'
 import { silent } from '../../../src/ports/events.ts'
+import type { Evaluation } from '../../../src/cli/evaluate.ts'
 import type { Row } from '../../../src/learn/examples.ts'
 
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 const quiet = { update: () => {}, line: () => {}, stop: () => {} }
 const THINGS = ['drill', 'saw', 'hose', 'lamp', 'shirt', 'kettle', 'tent', 'guitar', 'mouse', 'desk', 'rake', 'sofa']
 const COLOURS = ['red', 'blue', 'green', 'black', 'white']
@@ -55,7 +60,7 @@ const job = (rows: readonly Row[]) => ({
 })
 
 describe('training a pair model', () => {
-  it('makes a folder that opens, answers, and is the same to the byte for the same seed', async () => {
+  it('makes a folder that opens, answers, is measured, and is the same to the byte for the same seed', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'sluice-pair-'))
     try {
       const first = await train(job(madeUp()))
@@ -80,6 +85,27 @@ describe('training a pair model', () => {
       } finally {
         await model.close()
       }
+      const data = join(dir, 'rows.jsonl')
+      await writeFile(
+        data,
+        madeUp()
+          .map(({ value }) => JSON.stringify(value))
+          .join('\n'),
+      )
+      const printed = await promisify(execFile)(process.execPath, [
+        MAIN,
+        'evaluate',
+        '--model',
+        join(dir, 'm'),
+        '--data',
+        data,
+        '--json',
+      ])
+      const { plain, adjusted, ...flat } = JSON.parse(printed.stdout) as Evaluation
+      const { accuracy, macroF1, perClass } = flat
+      assert.deepEqual(adjusted, { accuracy, macroF1, perClass })
+      assert.ok(plain!.accuracy['l1']! >= accuracy['l1']! - 0.02, printed.stdout)
+      assert.deepEqual(Object.keys(plain!.perClass), Object.keys(perClass))
     } finally {
       await rm(dir, { recursive: true, force: true })
     }
@@ -132,7 +158,7 @@ describe('decisions against the prior', () => {
   it('let a rare class be answered', () => {
     const plain = figures(scores, labels, all, [0, 0, 0])
     assert.equal(plain.recall[2], 0)
-    const decided = figures(scores, labels, all, fitOffsets(scored, scores, all))
+    const decided = figures(scores, labels, all, fitOffsets(scored, all))
     assert.equal(decided.recall[2], 1)
     assert.ok(decided.macroF1 > plain.macroF1)
     assert.ok(decided.accuracy >= plain.accuracy - 0.013)
@@ -144,7 +170,7 @@ describe('decisions against the prior', () => {
       return at % 2 === (row % 4 === 0 ? 1 - (row & 1) : row & 1) ? Math.log(3) * 2 : 0
     })
     const own = Int32Array.from({ length: rows }, (_, row) => row & 1)
-    const heat = fitTemperature({ scores: sure, labels: own, sources: new Int32Array(rows), classes: 2 }, all)
+    const heat = fitTemperature({ scores: sure, labels: own, classes: 2 }, all)
     assert.ok(Math.abs(heat - 2) < 0.05, String(heat))
   })
 

@@ -1,6 +1,6 @@
-// Makes probabilities mean what they say, and finds thresholds that keep a promise, from validation predictions.
+// Temperatures: one a level, so that probabilities over existing paths mean what they say.
 // Pure; fits on what it is given, so it must never be given rows that a model is judged by.
-import type { Tree } from './lexical/tree.ts'
+import type { Tree } from '../lexical/tree.ts'
 
 /** Validation rows: logits per level [rows × nodes of the level], l1 first, and the index of each row's gold path. */
 export interface LevelLogits {
@@ -30,9 +30,14 @@ export function jointRow(
     out[path] = score
     if (score > most) most = score
   }
+  softmax(out, tree.paths, most)
+}
+
+/** Turns the first `count` scores into probabilities, in place; `most` is the largest of them. */
+export function softmax(scores: Float64Array, count: number, most: number): void {
   let total = 0
-  for (let path = 0; path < tree.paths; path++) total += out[path] = Math.exp(out[path]! - most)
-  for (let path = 0; path < tree.paths; path++) out[path]! /= total
+  for (let at = 0; at < count; at++) total += scores[at] = Math.exp(scores[at]! - most)
+  for (let at = 0; at < count; at++) scores[at]! /= total
 }
 
 /** Mean negative log-likelihood of the gold paths; Infinity where a logit is not finite. */
@@ -49,10 +54,10 @@ function jointLoss(data: LevelLogits, tree: Tree, temperatures: readonly number[
 /**
  * One temperature per level that minimises `jointLoss` (temperature scaling: Guo et al. 2017, section 4.2, here over
  * the product of heads): coordinate descent on a shrinking logarithmic grid. Temperatures lie in [0.1, 100]; a level
- * that only disturbs the deeper ones gets a high one.
+ * that only disturbs the deeper ones gets a high one. `start`: where the search begins, per level.
  */
-export function fitTemperatures(data: LevelLogits, tree: Tree): number[] {
-  const temperatures = Array.from({ length: tree.levels }, () => tree.levels as number)
+export function fitTemperatures(data: LevelLogits, tree: Tree, start = tree.nodes.map(() => tree.levels)): number[] {
+  const temperatures = [...start]
   let best = jointLoss(data, tree, temperatures)
   for (let factor = 2; factor > 1.02; factor = Math.sqrt(factor)) {
     for (let level = tree.levels - 1; level >= 0; level--) {
@@ -73,28 +78,4 @@ export function fitTemperatures(data: LevelLogits, tree: Tree): number[] {
     }
   }
   return temperatures
-}
-
-/**
- * The loosest threshold, in steps of .01, at which answers with at least that probability are right in at least the
- * share `precision`; .99 where none is. The share is what was seen, not a certified bound.
- */
-export function loosestThreshold(probabilities: ArrayLike<number>, hits: ArrayLike<number>, precision: number): number {
-  const steps = 100
-  const covered = new Float64Array(steps + 1)
-  const right = new Float64Array(steps + 1)
-  for (let index = 0; index < probabilities.length; index++) {
-    const step = Math.max(0, Math.min(steps, Math.floor(probabilities[index]! * steps)))
-    covered[step]! += 1
-    right[step]! += hits[index]!
-  }
-  let loosest = steps - 1
-  let coveredAbove = 0
-  let rightAbove = 0
-  for (let step = steps; step >= 0; step--) {
-    coveredAbove += covered[step]!
-    rightAbove += right[step]!
-    if (coveredAbove > 0 && rightAbove >= precision * coveredAbove) loosest = Math.min(loosest, step)
-  }
-  return loosest / steps
 }

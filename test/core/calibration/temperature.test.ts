@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { fitTemperatures, jointRow, loosestThreshold } from '../../src/core/calibration.ts'
-import { tree } from '../../src/core/lexical/tree.ts'
-import { labelSet } from '../../src/core/labels.ts'
-import { normal, random } from '../../src/core/random.ts'
+import { fitTemperatures, jointRow } from '../../../src/core/calibration/temperature.ts'
+import { tree } from '../../../src/core/lexical/tree.ts'
+import { labelSet } from '../../../src/core/labels.ts'
+import { normal, random } from '../../../src/core/random.ts'
 
 describe('temperatures', () => {
   it('undo an overconfidence of known size', () => {
@@ -61,11 +61,4 @@ describe('the joint distribution', () => {
     const total = expected.reduce((sum, one) => sum + one, 0)
     expected.forEach((value, path) => assert.ok(Math.abs(out[path]! - value / total) < 1e-9))
   })
-})
-
-describe('a threshold', () => {
-  it('is the loosest that keeps the precision', () => {
-    assert.equal(loosestThreshold([0.95, 0.85, 0.75, 0.65], [1, 1, 1, 0], 0.97), 0.66)
-  })
-  it('is .99 where none keeps it', () => assert.equal(loosestThreshold([0.5, 0.6], [0, 0], 0.97), 0.99))
 })

@@ -1,0 +1,144 @@
+// How `sluice train` fine-tunes a transformer: wires learn/transformer to the runtime and to what people see.
+import { readEncoder } from '../adapters/files/encoder-store.ts'
+import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
+import { runtime } from '../adapters/onnx/runtime.ts'
+import { openPairTokenizer } from '../adapters/onnx/tokenizer.ts'
+import { SluiceError } from '../core/error.ts'
+import { tree } from '../core/lexical/tree.ts'
+import { fitTemperature } from '../learn/pair/calibrate.ts'
+import { answersOf } from '../learn/transformer/answers.ts'
+import { transformerCard } from '../learn/transformer/card.ts'
+import { parts, transformerExamples } from '../learn/transformer/examples.ts'
+import { exported, inBytes } from '../learn/transformer/export.ts'
+import { fitTransformer } from '../learn/transformer/fit.ts'
+import { foldConstants } from '../learn/transformer/fold.ts'
+import { judge } from '../learn/transformer/judge.ts'
+import { ADAPTER_LEARNING_RATE, TRANSFORMER } from '../learn/transformer/settings.ts'
+import type { TransformerSettings } from '../learn/transformer/settings.ts'
+import { importedManifest } from './imported.ts'
+import type { KindOption, Trained, TrainJob } from './train.ts'
+
+export const options: Readonly<Record<string, KindOption>> = {
+  encoder: { value: 'NAME', says: 'what is fine-tuned, of `sluice models list`', default: 'minilm' },
+  epochs: { value: 'N', says: 'times each row is read at most', default: String(TRANSFORMER.epochs) },
+  minutes: { value: 'N', says: 'ends the fit early; such a run cannot be repeated to the byte' },
+  'rows-max': { value: 'N', says: 'learns from that many rows, drawn by seed' },
+  lora: { value: 'RANK', says: 'trains low-rank adapters instead of every weight' },
+  'learning-rate': {
+    value: 'RATE',
+    says: `largest step (default ${TRANSFORMER.learningRate}; with --lora ${ADAPTER_LEARNING_RATE})`,
+  },
+  'tokens-max': { value: 'N', says: 'longer texts are cut', default: String(TRANSFORMER.tokensMax) },
+  threads: { value: 'N', says: 'threads of the runtime', default: String(TRANSFORMER.threads) },
+}
+
+/** Share of answers at the proposed threshold that are right, where that can be had. */
+const PRECISION = { pair: 0.85, text: 0.97 }
+
+export async function train(job: TrainJob): Promise<Trained> {
+  const { view, signal, seed, files } = job
+  const settings = settingsOf(job.options)
+  const rowsMax = numberOf(job.options, 'rows-max', Infinity, 1)
+  const encoder = await readEncoder(job.options['encoder']!)
+  const data = await transformerExamples(job.rows, job.task)
+  for (const warning of data.warnings) view.line(`warning: ${warning}`)
+  const tokenize = openPairTokenizer(encoder.tokenizer, settings.tokensMax)
+  const split = parts(data, tokenize, { rowsMax, seed })
+  const classes = data.labels.paths.length
+  const graph = await foldConstants(runtime, runtime.read(encoder.graph))
+  const fitted = await fitTransformer(
+    graph,
+    { ...split, classes },
+    { ...settings, seed },
+    {
+      runtime,
+      signal,
+      onStep: (step, steps, loss, rowsPerSecond, progress) =>
+        view.update(
+          'fine-tuning',
+          progress,
+          1,
+          `step ${step}/${steps} · loss ${loss.toFixed(3)} · ${rowsPerSecond.toFixed(1)} rows/s`,
+        ),
+      onEpoch: (epoch, loss, accuracy) =>
+        view.line(
+          `epoch ${epoch}/${settings.epochs}: held-back loss ${loss.toFixed(4)}, accuracy ${(100 * accuracy).toFixed(1)} %`,
+        ),
+    },
+  )
+  const labels = Int32Array.from(split.validation, ({ label }) => label)
+  const rows = Int32Array.from(labels.keys())
+  const temperature = fitTemperature({ scores: fitted.logits, labels, classes }, rows)
+  const answering = inBytes(exported(graph, fitted, { classes, temperature }))
+  const model = runtime.serialise(answering)
+  const served = await runtime.compile(model, { threads: settings.threads })
+  const probabilities = await answersOf(served, split.validation, classes, {}, signal).finally(() => served.close())
+  const judged = judge({ ...split, probabilities, labels }, tree(data.labels), {
+    precision: data.pair ? PRECISION.pair : PRECISION.text,
+    adjusted: data.pair,
+    sources: data.sources.length,
+  })
+  const types = answering.inputs.some(({ name }) => name === 'token_type_ids')
+  const manifest = {
+    ...importedManifest({ ...data, ...settings, types }),
+    temperatures: data.labels.paths[0]!.map(() => temperature),
+  }
+  const { thresholds, offsets } = judged
+  const folder = {
+    manifest: { ...manifest, thresholds, offsets, data: files },
+    model,
+    parts: { 'tokenizer.json': encoder.tokenizer },
+    labelPaths: data.labels.paths,
+  }
+  const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
+  const { epochs, steps, rowsPerSecond } = fitted
+  const bytes = model.length
+  const counts = { training: split.training.length, validation: split.validation.length, epochs, steps }
+  const run = { ...counts, temperature, encoder: encoder.settings.name, settings, files, bytes, command: job.command }
+  const named = Object.fromEntries(data.sources.map((source, at) => [source, judged.bySource[at]]))
+  const calibration = { temperature, thresholds, offsets, bySource: named }
+  return {
+    folder: {
+      ...folder,
+      manifest: { ...folder.manifest, golden },
+      files: {
+        'calibration.json': `${JSON.stringify(calibration, undefined, 1)}\n`,
+        'card.md': transformerCard(data, judged, run),
+      },
+    },
+    figures: { ...counts, rowsPerSecond, accuracy: judged.accuracy, ...calibration, warnings: data.warnings },
+    summary: [
+      ...Object.entries(named).flatMap(([source, found]) =>
+        found && found.plain.rows > 0
+          ? [
+              `${source}, held back: accuracy ${(100 * found.plain.accuracy).toFixed(1)} %, macro-F1 ${found.plain.macroF1.toFixed(3)}`,
+            ]
+          : [],
+      ),
+      `${rowsPerSecond.toFixed(1)} rows/s in training`,
+    ],
+  }
+}
+
+function settingsOf(given: TrainJob['options']): TransformerSettings {
+  const rank = numberOf(given, 'lora', 0, 1)
+  return {
+    ...TRANSFORMER,
+    rank,
+    epochs: numberOf(given, 'epochs', TRANSFORMER.epochs, 1),
+    minutes: numberOf(given, 'minutes', Infinity),
+    learningRate: numberOf(given, 'learning-rate', rank > 0 ? ADAPTER_LEARNING_RATE : TRANSFORMER.learningRate),
+    tokensMax: numberOf(given, 'tokens-max', TRANSFORMER.tokensMax, 1),
+    threads: numberOf(given, 'threads', TRANSFORMER.threads, 1),
+  }
+}
+
+/** A number above 0, in steps of `step` where one is given. */
+function numberOf(given: TrainJob['options'], name: string, otherwise: number, step?: number): number {
+  const text = given[name]
+  if (text === undefined) return otherwise
+  const value = Number(text)
+  if (!(value > 0) || (step !== undefined && value % step !== 0))
+    throw new SluiceError('SL104', `--${name} is a ${step ? 'whole ' : ''}number above 0, not "${text}"`)
+  return value
+}

@@ -1,0 +1,87 @@
+// Fits a calibrator to what a model says of labelled rows. Fits only; rows that judge it must be others.
+import { fitIsotonic } from '../../core/calibration/isotonic.ts'
+import { riskCoverageArea } from '../../core/calibration/reliability.ts'
+import {
+  logMarginals,
+  powerScaling,
+  scaledRow,
+  temperatureScaling,
+  vectorScaling,
+} from '../../core/calibration/scaling.ts'
+import { decode, decoded } from '../../core/lexical/decode.ts'
+import type { Isotonic } from '../../core/calibration/isotonic.ts'
+import type { JointRows, Scaling } from '../../core/calibration/scaling.ts'
+import type { Tree } from '../../core/lexical/tree.ts'
+
+export const METHODS = ['temperature', 'isotonic', 'vector'] as const
+export type Method = (typeof METHODS)[number]
+
+export interface Calibrator {
+  readonly method: Method
+  /** Goes into the graph. */
+  readonly scaling: Scaling | undefined
+  /** Per level; applied to an answer's probabilities after the graph. */
+  readonly isotonic: readonly Isotonic[] | undefined
+  /** What the fit found, in a few words. */
+  readonly found: string
+}
+
+/** Powers to choose from: sharper distributions rank answers by what the runner-up has, see `powerScaling`. */
+const POWERS = [1, 1.5, 2, 3]
+
+/**
+ * temperature: per level, on what the level adds. vector: a weight and a bias per node. isotonic: the power of the joint
+ * distribution that ranks best (least area under risk–coverage), then a monotone map per level. Where the distribution
+ * is `fixed` the power is 1. `offsets` are those that the model decides with.
+ */
+export function fitCalibrator(
+  method: Method,
+  data: JointRows,
+  tree: Tree,
+  { fixed, offsets }: { readonly fixed: boolean; readonly offsets?: readonly number[] | undefined },
+): Calibrator {
+  if (method === 'vector')
+    return { method, scaling: vectorScaling(data, tree), isotonic: undefined, found: 'a weight and a bias per node' }
+  if (method === 'temperature') {
+    const { scaling, temperatures } = temperatureScaling(data, tree)
+    const found = `temperatures ${temperatures.map((one) => one.toFixed(2)).join(', ')}`
+    return { method, scaling, isotonic: undefined, found }
+  }
+  const factors = offsets && Float64Array.from(offsets, Math.exp)
+  const tried = (fixed ? [1] : POWERS).map((power) => {
+    const answers = answersOf(scaled(data, tree, powerScaling(tree, power)), tree, factors)
+    return { power, answers, area: riskCoverageArea(answers.probabilities.at(-1)!, answers.hits.at(-1)!) }
+  })
+  const best = tried.reduce((a, b) => (b.area < a.area ? b : a))
+  return {
+    method,
+    scaling: best.power === 1 ? undefined : powerScaling(tree, best.power),
+    isotonic: best.answers.probabilities.map((own, level) => fitIsotonic(own, best.answers.hits[level]!)),
+    found: `monotone maps after the power ${best.power}`,
+  }
+}
+
+/** The distributions of all rows after scaling. */
+export function scaled(data: JointRows, tree: Tree, scaling: Scaling): JointRows {
+  const logs = logMarginals(data, tree)
+  const joint = new Float32Array(data.joint.length)
+  const out = new Float64Array(tree.paths)
+  for (let row = 0; row < data.rows; row++) {
+    scaledRow(logs, row, tree, scaling, out)
+    joint.set(out, row * tree.paths)
+  }
+  return { ...data, joint }
+}
+
+function answersOf({ rows, joint, gold }: JointRows, tree: Tree, factors: Float64Array | undefined) {
+  const out = decoded(rows, tree, 1)
+  for (let row = 0; row < rows; row++) decode(joint, row, tree, 1, out, row, factors)
+  const levels = tree.nodes.map((_, level) => level)
+  return {
+    probabilities: levels.map((level) => Float32Array.from(gold, (_, row) => out.levels[row * tree.levels + level]!)),
+    hits: levels.map((level) => {
+      const nodeOf = tree.nodeOf[level]!
+      return Uint8Array.from(gold, (path, row) => (path >= 0 && nodeOf[out.best[row]!] === nodeOf[path] ? 1 : 0))
+    }),
+  }
+}
