@@ -35,9 +35,17 @@ export interface OutputRecord {
 export type Handler = (
   batch: Batch,
   progress: () => Promise<void>,
-  /** Runs the work once the batch is committed, and never for a batch that was not. It must not throw. */
-  afterCommit: (work: () => Promise<void>) => void,
+  /**
+   * Runs the work once the batch is committed, and `otherwise` once it is known that this handling of it never will be.
+   * Exactly one of the two, once. Neither may throw.
+   */
+  afterCommit: (work: () => Promise<void>, otherwise?: () => void) => void,
 ) => Promise<readonly OutputRecord[]>
+
+/** Thrown by a handler that leaves its batch to whoever reads it next: nothing is committed, and nothing has failed. */
+export class BatchLeft extends Error {
+  override readonly name = 'BatchLeft'
+}
 
 export interface Stream {
   /** Resolves after `drain`; rejects with a SluiceError (SL2xx) when the stream cannot go on. */

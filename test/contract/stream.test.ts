@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { SluiceError } from '../../src/core/error.ts'
 import type { ErrorCode } from '../../src/core/error.ts'
+import { BatchLeft } from '../../src/ports/stream.ts'
 import type { Batch, Handler, OutputRecord, Stream } from '../../src/ports/stream.ts'
 import { kafkaWorld, memoryWorld, noKafka, until } from '../fakes/stream-worlds.ts'
 import type { StreamWorld } from '../fakes/stream-worlds.ts'
@@ -117,14 +118,39 @@ function streamContract(name: string, make: () => Promise<StreamWorld>, skip: fa
 
     test('work for after the commit is not done for a batch that was not committed', TEST_MS, async () => {
       await world.produce(0, ['a'])
-      let done = 0
+      const done: string[] = []
+      const after = ['committed', 'otherwise'] as const
       const { ended } = run(async (_batch, _progress, afterCommit) => {
-        afterCommit(async () => void done++)
+        afterCommit(
+          async () => void done.push(after[0]),
+          () => done.push(after[1]),
+        )
         throw new SluiceError('SL203', 'on purpose')
       })
       await assert.rejects(ended, isCode('SL203'))
-      assert.equal(done, 0)
+      assert.deepEqual(done, ['otherwise'])
     })
+
+    test(
+      'a batch that its handler leaves is not committed and nothing has failed: it is read again',
+      TEST_MS,
+      async () => {
+        await world.produce(0, ['a'])
+        let left = 0
+        const first = run(async (_batch, _progress, afterCommit) => {
+          afterCommit(
+            async () => {},
+            () => left++,
+          )
+          void first.stream.drain()
+          throw new BatchLeft()
+        })
+        await first.ended
+        assert.deepEqual([left, texts(), await world.committed(0)], [1, [], -1])
+        run(echo)
+        await Promise.all([committed(0, 1), seen(1)])
+      },
+    )
 
     test('a handler that writes nothing still moves the offset', TEST_MS, async () => {
       await world.produce(1, ['a', 'b', 'c'])

@@ -1,6 +1,7 @@
 // The stream port in memory: partitions with offsets and gaps, groups that rebalance, outcomes and offset in one step.
 // It keeps the same contract as the Kafka adapter (test/contract/stream.test.ts), without a broker and without waiting.
 import { SluiceError } from '../../src/core/error.ts'
+import { BatchLeft } from '../../src/ports/stream.ts'
 import type { Handler, InputRecord, OutputRecord, Stream } from '../../src/ports/stream.ts'
 
 type Stored = InputRecord | 'gap'
@@ -113,20 +114,26 @@ export function memoryBroker(): MemoryBroker {
           if (batch.length === 0 || lost()) return
           const next = batch.length === records.length ? log.length : Number(batch.at(-1)!.offset) + 1
           const progress = async () => {
-            if (lost()) throw new Lost()
+            if (lost()) throw new BatchLeft()
           }
-          const after: (() => Promise<void>)[] = []
-          const outputs = await handler({ topic, partition, records: batch }, progress, (work) => after.push(work))
-          if (member.owned !== owned) return // fenced
-          transact(group, key, outputs, next)
-          await Promise.all(after.map((work) => work()))
+          const after: Parameters<Parameters<Handler>[2]>[] = []
+          let isCommitted = false
+          try {
+            const outputs = await handler({ topic, partition, records: batch }, progress, (...it) => after.push(it))
+            if (member.owned !== owned) return // fenced
+            transact(group, key, outputs, next)
+            isCommitted = true
+          } finally {
+            if (!isCommitted) for (const [, otherwise] of after) otherwise?.()
+          }
+          await Promise.all(after.map(([work]) => work()))
         }
       }
 
       function start(key: string, handler: Handler): void {
         const work = handle(key, handler)
           .catch((error: unknown) => {
-            if (error instanceof Lost) return
+            if (error instanceof BatchLeft) return
             const { name } = error as Error
             failure ??= error instanceof SluiceError ? error : new SluiceError('SL205', name, { cause: error })
           })
@@ -165,10 +172,6 @@ export function memoryBroker(): MemoryBroker {
       }
     },
   }
-}
-
-class Lost extends Error {
-  override readonly name = 'Lost'
 }
 
 function split(key: string): [topic: string, partition: number] {

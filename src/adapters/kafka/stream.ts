@@ -7,6 +7,7 @@
 import { SluiceError } from '../../core/error.ts'
 import type { EachBatchPayload, IHeaders } from 'kafkajs'
 import type { Emit } from '../../ports/events.ts'
+import { BatchLeft } from '../../ports/stream.ts'
 import type { Handler, InputRecord, OutputRecord, Stream } from '../../ports/stream.ts'
 import type { KafkaClient } from './client.ts'
 import { haltOnOutOfRange } from './offsets.ts'
@@ -39,11 +40,6 @@ export interface StreamDeps {
   readonly client: KafkaClient
   readonly offsets: Offsets
   readonly emit: Emit
-}
-
-/** Thrown through a handler to end its work; never reaches a user. */
-class Draining extends Error {
-  override readonly name = 'Draining'
 }
 
 export function createKafkaStream(settings: StreamSettings, { client, offsets, emit }: StreamDeps): Stream {
@@ -118,7 +114,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       } catch (error) {
         emit('transaction.failed', { topic, partition, attempt, error: errorName(error) })
         await forget([`${topic}/${partition}`])
-        if (performance.now() > patienceUntil) throw new Draining()
+        if (performance.now() > patienceUntil) throw new BatchLeft()
         const where = `${topic}/${partition} of group ${group}, tried ${attempt + 1} times`
         if (performance.now() > deadline) throw new SluiceError('SL203', where, { cause: error })
         // Longer than the interval within which kafkajs sends no second heartbeat: the next one asks the broker.
@@ -144,27 +140,33 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       return
     }
     const progress = async () => {
-      if (failure || performance.now() > patienceUntil) throw new Draining()
+      if (failure || performance.now() > patienceUntil) throw new BatchLeft()
       await payload.heartbeat()
     }
     for (let start = 0; start < messages.length; start += settings.batch_records_max) {
       if (draining || failure || payload.isStale() || !payload.isRunning()) return
       const slice = messages.slice(start, start + settings.batch_records_max)
-      const committed: (() => Promise<void>)[] = []
-      const outputs = await handler({ topic, partition, records: slice.map(toInput) }, progress, (work) =>
-        committed.push(work),
-      )
       const last = slice.at(-1)!.offset
       const isLast = start + slice.length === messages.length
       const next = (isLast ? BigInt(batch.lastOffset()) : BigInt(last)) + 1n // past control records and gaps
-      const committing = performance.now()
-      if (!(await commit(payload, outputs, position, next))) return
+      const after: Parameters<Parameters<Handler>[2]>[] = []
+      let committing = 0
+      let isCommitted = false
+      try {
+        const records = slice.map(toInput)
+        const outputs = await handler({ topic, partition, records }, progress, (...works) => after.push(works))
+        committing = performance.now()
+        isCommitted = await commit(payload, outputs, position, next)
+      } finally {
+        if (!isCommitted) for (const [, otherwise] of after) otherwise?.()
+      }
+      if (!isCommitted) return
       const seconds = (performance.now() - committing) / 1000
       emit('stage.timed', { task: settings.name, stage: 'commit', seconds })
       emit('batch.committed', { task: settings.name, role: group, records: slice.length })
       position = next
       payload.resolveOffset(last)
-      await Promise.all(committed.map((work) => work()))
+      await Promise.all(after.map(([work]) => work()))
       emit('lag.measured', { topic, partition, records: Number(BigInt(batch.highWatermark) - next) })
       await payload.heartbeat()
     }
@@ -174,7 +176,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
     try {
       if (!failure && !draining) await handleBatch(payload, handler)
     } catch (error) {
-      if (error instanceof Draining) return
+      if (error instanceof BatchLeft) return
       if (isKafkaError(error)) throw error // kafkajs knows: rejoin, retry or crash
       fail(error instanceof SluiceError ? error : new SluiceError('SL205', errorName(error), { cause: error }))
     }
