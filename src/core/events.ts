@@ -133,7 +133,7 @@ export const EVENTS = {
   'llm.called': {
     level: 'info',
     says: 'one call to the LLM ended',
-    labels: ['task', 'status'],
+    labels: ['task', 'provider', 'status'],
     metric: histogram('sluice_llm_call_seconds', 'seconds'),
   },
   'llm.tokens': {
@@ -156,14 +156,26 @@ export const EVENTS = {
   },
   'llm.refused': {
     level: 'error',
-    says: 'the LLM provider refuses the key, the model or the address; its items wait until that is put right',
-    labels: ['task'],
+    says: 'a provider refuses the key, the model or the address; where there is no other, items wait until that is put right',
+    labels: ['provider'],
     metric: events('sluice_llm_refused_total'),
+  },
+  'llm.failed-over': {
+    level: 'warn',
+    says: 'a provider did not answer a call, or would not, and the next one was asked',
+    labels: ['provider', 'why'],
+    metric: events('sluice_llm_failovers_total'),
+  },
+  'llm.concurrency': {
+    level: 'info',
+    says: 'how many calls at once this provider is asked: halved when it is too busy (429), slowly more again',
+    labels: ['provider'],
+    metric: gauge('sluice_llm_concurrency_calls', 'calls'),
   },
   'breaker.changed': {
     level: 'warn',
     says: 'the circuit breaker changed its state',
-    labels: ['state'],
+    labels: ['provider', 'state'],
     metric: events('sluice_breaker_changes_total'),
   },
   'model.loaded': {

@@ -9,6 +9,8 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
 
 export interface Breaker {
   readonly state: BreakerState
+  /** A call would be let through now: closed, or half-open with the probe still to be sent. */
+  readonly admitting: boolean
   /**
    * Runs the action, or rejects with BreakerOpen at once without running it: when open, or half-open with the probe out.
    * Rejects with the action's own error otherwise. Each call has a signal of its own: it follows the caller's, and ends

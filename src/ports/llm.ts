@@ -30,9 +30,12 @@ export class LlmUnavailable extends Error {
   override readonly name = 'LlmUnavailable'
   /** What the provider asked us to wait, if anything; already clamped to a sane range. */
   readonly retryAfter_ms: number | undefined
-  constructor(message: string, retryAfter_ms?: number, options?: ErrorOptions) {
-    super(message, options)
-    this.retryAfter_ms = retryAfter_ms
+  /** Too many calls at once or in a minute (429): fewer at a time would do. */
+  readonly busy: boolean
+  constructor(message: string, says: { readonly retryAfter_ms?: number | undefined; readonly busy?: boolean } = {}) {
+    super(message)
+    this.retryAfter_ms = says.retryAfter_ms
+    this.busy = says.busy ?? false
   }
 }
 

@@ -10,7 +10,7 @@ import { createLabelWriter } from '../engine/labels.ts'
 import { createOutcomeWriter } from '../engine/outcomes.ts'
 import { exactTier, textHash } from '../tiers/exact.ts'
 import { createLlmTier } from '../tiers/llm.ts'
-import { isOutage } from '../tiers/llm-call.ts'
+import { createProviders, isOutage } from '../tiers/llm-providers.ts'
 import type { Role, Runtime } from './runtime.ts'
 import { rememberIn } from './similar.ts'
 
@@ -23,17 +23,30 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
   const { config, codec, clock, emit, asserted, estimated } = runtime
   const { llm: settings } = config
   const llm = openAiLlm({ ...settings, apiKey: settings.api_key })
-  const breaker = createBreaker({ ...BREAKER_DEFAULTS, reset_ms: settings.breaker_reset_ms, isFailure: isOutage, emit })
+  const breaker = createBreaker({
+    ...BREAKER_DEFAULTS,
+    reset_ms: settings.breaker_reset_ms,
+    isFailure: isOutage,
+    provider: 'llm',
+    emit,
+  })
+  const providers = createProviders({
+    providers: [{ name: 'llm', llm, breaker, price: settings.prices[settings.model] }],
+    calls_max: settings.calls_concurrently * tasks.length,
+    backoff: settings,
+    clock,
+    emit,
+    random: Math.random,
+  })
   // A drain ends the waiting through `progress`, which throws then: nothing of the batch is committed.
   const never = new AbortController().signal
-  const { prices } = settings
   const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
   const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
   const handlers = tasks.map(({ task }) => {
     const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })
     const similar = runtime.similar(task)
-    const tier = createLlmTier({ task, llm, breaker, clock, emit, random: Math.random, prices, limits, hash })
+    const tier = createLlmTier({ task, providers, clock, emit, limits, hash })
     const handler = createFallbackHandler({
       task,
       codec,
@@ -55,8 +68,8 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
     settings.items_per_call_max * settings.calls_concurrently * ROUNDS_PER_BATCH,
   )
   return {
-    run: () => stream.run(handleByTask(new Map(handlers))).finally(() => breaker.close()),
+    run: () => stream.run(handleByTask(new Map(handlers))).finally(() => providers.close()),
     drain: () => stream.drain(),
-    degraded: () => (breaker.state === 'closed' ? [] : [`the LLM does not answer (breaker ${breaker.state})`]),
+    degraded: () => providers.degraded(),
   }
 }

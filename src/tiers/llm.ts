@@ -3,14 +3,15 @@
 // Must never let an LLM's or a product's text out by any other door than a checked label.
 import { callThrough } from './llm-call.ts'
 import { callIds, fold, open, plan } from '../core/llm/asking.ts'
-import { addUsage, costUsd, NO_USAGE, shareUsage } from '../core/llm/usage.ts'
+import { addUsage, NO_USAGE, shareUsage } from '../core/llm/usage.ts'
 import { promptDigest, renderPrompt } from '../core/prompt.ts'
-import type { Asking, AskLimits, Call, Heard, Verdict } from '../core/llm/asking.ts'
-import type { LlmCallRecord, LlmUsage } from '../core/llm/usage.ts'
+import { whilePulsing } from './pulse.ts'
+import type { Fail } from './pulse.ts'
+import type { Asking, AskLimits, Call, Verdict } from '../core/llm/asking.ts'
+import type { LlmCallRecord } from '../core/llm/usage.ts'
 import type { Hash } from '../core/prompt.ts'
-import type { Clock } from '../ports/clock.ts'
 import type { LlmResult, OpenItem } from '../ports/tier.ts'
-import type { CallLimits, CallOptions } from './llm-call.ts'
+import type { CallLimits, CallOptions, Heeded } from './llm-call.ts'
 
 export interface LlmLimits extends AskLimits, CallLimits {
   /** Each segment is cut to this many UTF-16 units in a prompt. */
@@ -27,7 +28,7 @@ export interface LlmTierOptions extends CallOptions {
 }
 
 export interface LlmTier {
-  /** Prompt digest: stands in every answer. */
+  /** Prompt digest with the first provider's model; an answer holds that of the model which gave it. */
   readonly digest: string
   /**
    * One result per item, in order. Calls `progress` every `progress_ms` until done; what that throws ends the work.
@@ -36,17 +37,14 @@ export interface LlmTier {
   answer(open: readonly OpenItem[], progress: () => Promise<void>, signal: AbortSignal): Promise<readonly LlmResult[]>
 }
 
-/** The caller's signal ended the work before all items had their answer. */
-export class LlmStopped extends Error {
-  override readonly name = 'LlmStopped'
-}
-
 export function createLlmTier(options: LlmTierOptions): LlmTier {
-  const { task, llm, clock, emit, limits, hash } = options
-  const digest = promptDigest(task, llm.model, hash)
+  const { task, providers, clock, emit, limits, hash } = options
+  const digests = new Map<string, string>()
+  const digestOf = (model: string) =>
+    digests.get(model) ?? digests.set(model, promptDigest(task, model, hash)).get(model)!
   const through = callThrough(options)
 
-  async function ask(asking: Asking, call: Call, signal: AbortSignal): Promise<{ heard: Heard; usage: LlmUsage }> {
+  async function ask(asking: Asking, call: Call, signal: AbortSignal): Promise<Heeded> {
     const ids = callIds(call)
     const items = call.questions.map((index, position) => ({
       id: ids[position]!,
@@ -57,11 +55,15 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
     return through(prompt, items.length, signal)
   }
 
-  /** Rounds of calls until every question has its verdict; `spent` and `calls` are per question. */
+  /** Rounds of calls until every question has its verdict; what it took is per question. */
   async function work(start: Asking, signal: AbortSignal, fail: Fail) {
     let asking = start
-    const spent: LlmUsage[] = asking.questions.map(() => NO_USAGE)
-    const calls = asking.questions.map(() => 0)
+    const spent = asking.questions.map((): LlmCallRecord => ({
+      model: providers.model,
+      calls: 0,
+      ...NO_USAGE,
+      costUsd: 0,
+    }))
     for (let round = plan(asking); round.length > 0; round = plan(asking)) {
       const asked = asking
       const heard = await together(
@@ -69,18 +71,23 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
         fail,
       )
       round.forEach((call, position) => {
-        const { heard: said, usage } = heard[position]!
+        const { heard: said, usage, costUsd, model } = heard[position]!
         const folded = fold(asking, call, said)
         asking = folded.asking
         report(folded.faults)
         const shares = shareUsage(usage, call.questions.length)
         call.questions.forEach((index, at) => {
-          spent[index] = addUsage(spent[index]!, shares[at]!)
-          calls[index]!++
+          const before = spent[index]!
+          spent[index] = {
+            model,
+            calls: before.calls + 1,
+            ...addUsage(before, shares[at]!),
+            costUsd: before.costUsd + costUsd / call.questions.length,
+          }
         })
       })
     }
-    return { asking, spent, calls }
+    return { asking, spent }
   }
 
   function report(faults: readonly string[]): void {
@@ -88,17 +95,13 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
       emit('llm.rejected', { task: task.name, why, items: items.length })
   }
 
-  /** `first`: the item was the one asked for its text; the others of that text cost nothing. */
-  function result(open: OpenItem, verdict: Verdict, usage: LlmUsage, calls: number): LlmResult {
-    const cost = costUsd(usage, options.prices[llm.model])
-    const record: LlmCallRecord = { model: llm.model, calls, ...usage, costUsd: cost }
-    const { item, shortlist } = open
+  function result({ item, shortlist }: OpenItem, verdict: Verdict, record: LlmCallRecord): LlmResult {
     if (verdict.kind === 'answered')
       return {
         kind: 'answered',
         item,
         record,
-        answer: { label: verdict.label, probabilities: [], tier: 'llm', digest },
+        answer: { label: verdict.label, probabilities: [], tier: 'llm', digest: digestOf(record.model) },
       }
     const why =
       verdict.why === 'no-label-fits'
@@ -108,7 +111,7 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
   }
 
   return {
-    digest,
+    digest: digestOf(providers.model),
     async answer(items, progress, signal) {
       const byText = Map.groupBy(items, ({ item }) => item.textHash)
       const questions = [...byText.values()].map((same) => ({
@@ -116,56 +119,19 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
         shortlist: same[0]!.shortlist,
       }))
       const position = new Map([...byText.keys()].map((textHash, index) => [textHash, index]))
-      const { asking, spent, calls } = await whilePulsing(
+      const { asking, spent } = await whilePulsing(
         { clock, every_ms: limits.progress_ms, progress, signal },
         (inner, fail) => work(open(task.labels, questions, limits), inner, fail),
       )
       return items.map((entry) => {
         const index = position.get(entry.item.textHash)!
         const verdict = asking.standings[index]!.verdict!
+        // The first of its text bears the cost: the others were not asked.
         const first = byText.get(entry.item.textHash)![0] === entry
-        return result(entry, verdict, first ? spent[index]! : NO_USAGE, first ? calls[index]! : 0)
+        const { model } = spent[index]!
+        return result(entry, verdict, first ? spent[index]! : { model, calls: 0, ...NO_USAGE, costUsd: 0 })
       })
     },
-  }
-}
-
-interface Pulse {
-  readonly clock: Clock
-  readonly every_ms: number
-  readonly progress: () => Promise<void>
-  readonly signal: AbortSignal
-}
-
-/** Ends everything that shares the signal; the first error given is the one that the caller sees. */
-type Fail = (error: unknown) => void
-
-/** Runs the work and calls `progress` beside it; whichever fails first ends the other. */
-async function whilePulsing<T>(pulse: Pulse, work: (signal: AbortSignal, fail: Fail) => Promise<T>): Promise<T> {
-  const stop = new AbortController()
-  const signal = AbortSignal.any([pulse.signal, stop.signal])
-  let failure: { readonly error: unknown } | undefined
-  const fail: Fail = (error) => {
-    if (signal.aborted) return
-    failure = { error }
-    stop.abort(error)
-  }
-  const beat = async () => {
-    while (!signal.aborted) {
-      await pulse.clock.sleep(pulse.every_ms, signal).catch(() => {})
-      if (!signal.aborted) await pulse.progress()
-    }
-  }
-  const beating = beat().catch(fail)
-  try {
-    return await work(signal, fail)
-  } catch (error) {
-    if (failure) throw failure.error
-    if (pulse.signal.aborted) throw new LlmStopped('asked to stop while items waited for the LLM', { cause: error })
-    throw error
-  } finally {
-    stop.abort()
-    await beating
   }
 }
 

@@ -73,7 +73,7 @@ describe('an event', () => {
       },
     }
     const clock: Clock = { ...systemClock, elapsed: () => time.now_ms }
-    createEvents({ log, metrics, clock })('breaker.changed', { state: 'open' })
+    createEvents({ log, metrics, clock })('breaker.changed', { provider: 'p', state: 'open' })
   })
 })
 
@@ -81,7 +81,7 @@ describe('a flood', () => {
   test('of one event writes twenty lines a second, then says how many it left out, and counts them all', async () => {
     const { emit, written, metrics, time } = setUp()
     for (let index = 0; index < 1_000; index++) emit('tier.failed', { task: 't', tier: 'local' })
-    emit('breaker.changed', { state: 'open' })
+    emit('breaker.changed', { provider: 'p', state: 'open' })
     assert.equal(written.length, 21)
     time.now_ms = 1_000
     emit('tier.failed', { task: 't', tier: 'local' })

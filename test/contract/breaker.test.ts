@@ -30,6 +30,7 @@ breakerContract('opossum', () => ({
     reset_ms: RESET_MS,
     volume_min: FAILURES_MIN,
     isFailure,
+    provider: 'p',
     emit: silent,
   }),
 }))

@@ -41,6 +41,9 @@ export function fakeBreaker(options: {
     get state() {
       return state()
     },
+    get admitting() {
+      return admitted()
+    },
     async fire(action, signal) {
       const own = AbortSignal.any([signal, shutdown.signal])
       own.throwIfAborted()

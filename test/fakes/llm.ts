@@ -37,7 +37,8 @@ export function fakeLlm(
       if (mode === 'hang') return ended(signal)
       if (mode === '401') throw new SluiceError('SL401', 'fake answered 401')
       if (mode === '400') throw new LlmRejected('fake answered 400')
-      if (mode === '500' || mode === '429') throw new LlmUnavailable(`fake answered ${mode}`, fake.retryAfter_ms)
+      if (mode === '500' || mode === '429')
+        throw new LlmUnavailable(`fake answered ${mode}`, { retryAfter_ms: fake.retryAfter_ms, busy: mode === '429' })
       if (mode !== 'ok') return { text: '', finish: mode, usage: NO_USAGE }
       const text = await answer(readRequest(request), request)
       const usage = { inputTokens: request.user.length, cachedInputTokens: 7, outputTokens: text.length }

@@ -1,7 +1,7 @@
 // A world for the tests of the LLM tier: a fake LLM, a fake breaker and a fake clock, with everything that happens kept.
 import { random } from '../../src/core/random.ts'
 import { createLlmTier } from '../../src/tiers/llm.ts'
-import { isOutage } from '../../src/tiers/llm-call.ts'
+import { createProviders, isOutage } from '../../src/tiers/llm-providers.ts'
 import { fakeBreaker } from '../fakes/breaker.ts'
 import { fakeClock } from '../fakes/clock.ts'
 import { fakeLlm, replyText } from '../fakes/llm.ts'
@@ -18,8 +18,6 @@ const LIMITS: LlmLimits = {
   calls_concurrently: 4,
   segment_chars_max: 600,
   output_tokens_max: 4_000,
-  backoff_ms: 500,
-  backoff_max_ms: 30_000,
   progress_ms: 2_000,
 }
 export const RESET_MS = 10_000
@@ -37,17 +35,16 @@ export function world(answer: (asked: ReadRequest) => string = honest, options: 
   const breaker = fakeBreaker({ clock, reset_ms: RESET_MS, failures_max: 5, isFailure: isOutage })
   const events: { name: string; fields: EventFields }[] = []
   const beats: number[] = []
-  const tier = createLlmTier({
-    task: options.task ?? shopTask(),
-    llm,
-    breaker,
+  const emit = (name: string, fields: EventFields) => void events.push({ name, fields })
+  const providers = createProviders({
+    providers: [{ name: 'fake', llm, breaker, price: { input: 1, cached_input: 0.1, output: 4 } }],
+    calls_max: LIMITS.calls_concurrently,
+    backoff: { backoff_ms: 500, backoff_max_ms: 30_000 },
     clock,
-    emit: (name, fields) => void events.push({ name, fields }),
-    hash,
+    emit,
     random: random(7),
-    limits: LIMITS,
-    prices: { 'fake-model': { input: 1, cached_input: 0.1, output: 4 } },
   })
+  const tier = createLlmTier({ task: options.task ?? shopTask(), providers, clock, emit, hash, limits: LIMITS })
   return {
     clock,
     llm,

@@ -9,7 +9,7 @@ import { systemClock } from '../../src/adapters/clock.ts'
 import { openAiLlm } from '../../src/adapters/openai/llm.ts'
 import { pathKey } from '../../src/core/labels.ts'
 import { createLlmTier } from '../../src/tiers/llm.ts'
-import { isOutage } from '../../src/tiers/llm-call.ts'
+import { createProviders, isOutage } from '../../src/tiers/llm-providers.ts'
 import { hash, openItem, taskWith } from '../support/llm.ts'
 import type { Mode, StandIn } from '../../scripts/llm-stand-in.ts'
 import type { EventFields } from '../../src/core/events.ts'
@@ -23,8 +23,6 @@ const LIMITS = {
   calls_concurrently: 4,
   segment_chars_max: 600,
   output_tokens_max: 4_000,
-  backoff_ms: 5,
-  backoff_max_ms: 50,
   progress_ms: 50,
 }
 
@@ -53,22 +51,29 @@ describe('the LLM tier with the stand-in server', () => {
       ...BREAKER_DEFAULTS,
       reset_ms: RESET_MS,
       isFailure: isOutage,
+      provider: 'stand-in',
       emit: (name, fields) => void (name === 'breaker.changed' && states.push(fields)),
     })
-    const tier = createLlmTier({
-      task: taskWith(rows.map(({ label }) => label)),
-      llm: openAiLlm({ base_url: standIn.url, apiKey: 'none', model: STAND_IN_MODEL, timeout_ms: 150 }),
-      breaker,
+    const providers = createProviders({
+      providers: [
+        {
+          name: 'stand-in',
+          llm: openAiLlm({ base_url: standIn.url, apiKey: 'none', model: STAND_IN_MODEL, timeout_ms: 150 }),
+          breaker,
+          price: { input: 1, cached_input: 0.1, output: 4 },
+        },
+      ],
+      calls_max: LIMITS.calls_concurrently,
+      backoff: { backoff_ms: 5, backoff_max_ms: 50 },
       clock: systemClock,
-      hash,
-      random: Math.random,
-      limits: LIMITS,
       emit: () => {},
-      prices: { [STAND_IN_MODEL]: { input: 1, cached_input: 0.1, output: 4 } },
+      random: Math.random,
     })
+    const task = taskWith(rows.map(({ label }) => label))
+    const tier = createLlmTier({ task, providers, clock: systemClock, emit: () => {}, hash, limits: LIMITS })
     const calls = standIn.counters().calls
     const results = await tier.answer(items, async () => {}, new AbortController().signal)
-    breaker.close()
+    providers.close()
     return { results, states: states.map(({ state }) => state), calls: standIn.counters().calls - calls }
   }
 

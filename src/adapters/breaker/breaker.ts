@@ -16,6 +16,8 @@ export interface BreakerOptions {
   /** Length of the window, milliseconds: several times the longest call, or slow failures are never enough of them. */
   readonly window_ms: number
   readonly isFailure: (error: unknown) => boolean
+  /** Whose calls these are: stands in its events. */
+  readonly provider: string
   readonly emit: Emit
 }
 
@@ -42,11 +44,11 @@ export function createBreaker(options: BreakerOptions): Breaker {
     enableSnapshots: false,
     // opossum passes the call's arguments after the error; its types do not say so.
     errorFilter: isNoFailure as (error: unknown) => boolean,
-    name: 'llm',
+    name: options.provider,
   })
 
   const changed = (state: BreakerState) => {
-    emit('breaker.changed', { state })
+    emit('breaker.changed', { provider: options.provider, state })
     if (state !== 'open') for (const wake of waiting) wake()
   }
   // A provider that dies after an hour of good answers must not take another hour's share of failures to notice.
@@ -60,15 +62,20 @@ export function createBreaker(options: BreakerOptions): Breaker {
   circuit.on('halfOpen', () => changed('half-open'))
   circuit.on('close', () => changed('closed'))
 
+  const admitting = () => circuit.closed || circuit.pendingClose
+
   return {
     get state() {
       return circuit.closed ? 'closed' : circuit.opened ? 'open' : 'half-open'
+    },
+    get admitting() {
+      return admitting()
     },
 
     async fire<T>(action: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
       const own = AbortSignal.any([signal, shutdown.signal])
       own.throwIfAborted()
-      if (!circuit.closed && !circuit.pendingClose) throw new BreakerOpen('the breaker is open')
+      if (!admitting()) throw new BreakerOpen('the breaker is open')
       try {
         return (await circuit.fire(action, own)) as T
       } catch (error) {
@@ -87,7 +94,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
         }
         const leave = () => settle(() => reject(own.reason))
         const look = () => {
-          if (circuit.closed || circuit.pendingClose) settle(resolve)
+          if (admitting()) settle(resolve)
         }
         waiting.add(look)
         own.addEventListener('abort', leave)

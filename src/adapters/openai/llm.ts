@@ -95,7 +95,10 @@ function translate(error: unknown, host: string): Error {
   if (error instanceof APIError && error.status !== undefined) {
     const said = `${host} answered ${error.status}`
     if (error.status >= 500 || BUSY.has(error.status))
-      return new LlmUnavailable(said, retryAfter_ms(header(error, 'retry-after'), Date.now()))
+      return new LlmUnavailable(said, {
+        retryAfter_ms: retryAfter_ms(header(error, 'retry-after'), Date.now()),
+        busy: error.status === 429,
+      })
     if (REQUEST_FAULT.has(error.status)) return new LlmRejected(said)
     return new SluiceError('SL401', error.status < 400 ? `${said}: redirects are not followed` : said)
   }
