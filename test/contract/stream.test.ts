@@ -137,14 +137,16 @@ function streamContract(name: string, make: () => Promise<StreamWorld>, skip: fa
       async () => {
         await world.produce(0, ['a'])
         let left = 0
+        const open = Promise.withResolvers<Stream>()
         const first = run(async (_batch, _progress, afterCommit) => {
           afterCommit(
             async () => {},
             () => left++,
           )
-          void first.stream.drain()
+          void (await open.promise).drain()
           throw new BatchLeft()
         })
+        open.resolve(first.stream)
         await first.ended
         assert.deepEqual([left, texts(), await world.committed(0)], [1, [], -1])
         run(echo)
