@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { pathKey } from '../../src/core/labels.ts'
-import { LlmStopped } from '../../src/tiers/llm.ts'
+import { LlmStopped } from '../../src/tiers/pulse.ts'
 import { readRequest, replyText } from '../fakes/llm.ts'
 import { never, RESET_MS, shop, truth, world } from '../support/llm-world.ts'
 import { openItem, treeTask } from '../support/llm.ts'
