@@ -58,7 +58,7 @@ export function renderConfiguration(): string {
   )
 }
 
-/** One row a key; groups are flattened to dotted keys, maps show `<name>`. */
+/** One row a key; groups are flattened to dotted keys, maps show `<name>`, lists of groups `[]`. */
 function rowsOf(json: Json, prefix: string, group: string | undefined = undefined): string[][] {
   const properties = Object.entries(json.properties ?? {})
   return properties.flatMap(([name, it]) => {
@@ -67,6 +67,7 @@ function rowsOf(json: Json, prefix: string, group: string | undefined = undefine
     const inner = typeof it.additionalProperties === 'object' ? it.additionalProperties : undefined
     const needed = json.required?.includes(name) ?? false
     const row = [`\`${key}\``, typeOf(it), defaultOf(it, needed, group), says(it)]
+    if (it.items?.properties) return [row, ...rowsOf(it.items, `${key}[].`, key)]
     return inner?.properties ? [row, ...rowsOf(inner, `${key}.<name>.`, key)] : [row]
   })
 }

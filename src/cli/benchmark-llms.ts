@@ -104,7 +104,7 @@ function oneByFlags(flags: LlmFlags, env: Readonly<Record<string, string | undef
 
 function openLlm(name: string, { base_url, api_key, model, timeout_ms, temperature }: LlmEntry, file: string) {
   try {
-    return openAiLlm({ base_url, apiKey: api_key, model, timeout_ms, temperature })
+    return openAiLlm({ base_url, api_key, model, timeout_ms, temperature })
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error
     throw new SluiceError(error.code, `${file}: llms.${name}.${error.message.replace(/^llm\./, '')}`, { cause: error })

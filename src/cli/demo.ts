@@ -55,7 +55,8 @@ export async function run(args: string[]): Promise<number> {
 /** The same deployment under names of its own, on any free port, quiet but for errors. */
 function prefixed({ config, tasks, topics }: Deployment): Deployment {
   const { llm, http, kafka } = config
-  if (llm.api_key === '' && new URL(llm.base_url).host === 'api.openai.com')
+  const first = llm.providers[0]!
+  if (first.api_key === '' && new URL(first.base_url).host === 'api.openai.com')
     throw new SluiceError(
       'SL101',
       'the demo needs an LLM: set OPENAI_API_KEY, or use `npm run demo`, which brings a stand-in',
@@ -86,7 +87,8 @@ async function stream(
 ): Promise<number> {
   const { config, tasks } = deployment
   const out = json ? process.stderr : process.stdout
-  out.write(`LLM: ${config.llm.model} at ${new URL(config.llm.base_url).host}\n`)
+  const { model, base_url } = config.llm.providers[0]!
+  out.write(`LLM: ${model} at ${new URL(base_url).host}\n`)
   const stop = new AbortController()
   const onSignal = (): void => stop.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
@@ -134,7 +136,7 @@ async function stream(
     await sleep(100)
   }
   const last = snapshot()
-  const good = conclude(last, config.llm.model, json)
+  const good = conclude(last, model, json)
   out.write(
     `metrics: ${whole.url}/metrics${keep ? ' (Ctrl-C ends)' : ' while the demo runs; `npm run demo -- --keep` stays'}\n`,
   )

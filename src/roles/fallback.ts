@@ -1,8 +1,7 @@
 // The fallback role: the fallback topic → shared cache, then the LLM → results, labels, reviews. Wiring only.
 import { createHash } from 'node:crypto'
-import { BREAKER_DEFAULTS, createBreaker } from '../adapters/breaker/breaker.ts'
 import type { TaskFile } from '../adapters/config/tasks.ts'
-import { openAiLlm } from '../adapters/openai/llm.ts'
+import { redactor } from '../core/llm/redact.ts'
 import { handleByTask } from '../engine/by-task.ts'
 import { inOrder } from '../engine/in-order.ts'
 import { createFallbackHandler } from '../engine/fallback.ts'
@@ -10,7 +9,7 @@ import { createLabelWriter } from '../engine/labels.ts'
 import { createOutcomeWriter } from '../engine/outcomes.ts'
 import { exactTier, textHash } from '../tiers/exact.ts'
 import { createLlmTier } from '../tiers/llm.ts'
-import { createProviders, isOutage } from '../tiers/llm-providers.ts'
+import { openProviders } from './providers.ts'
 import type { Role, Runtime } from './runtime.ts'
 import { rememberIn } from './similar.ts'
 
@@ -22,31 +21,17 @@ const PROGRESS_MS = 2000
 export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role {
   const { config, codec, clock, emit, asserted, estimated } = runtime
   const { llm: settings } = config
-  const llm = openAiLlm({ ...settings, apiKey: settings.api_key })
-  const breaker = createBreaker({
-    ...BREAKER_DEFAULTS,
-    reset_ms: settings.breaker_reset_ms,
-    isFailure: isOutage,
-    provider: 'llm',
-    emit,
-  })
-  const providers = createProviders({
-    providers: [{ name: 'llm', llm, breaker, price: settings.prices[settings.model] }],
-    calls_max: settings.calls_concurrently * tasks.length,
-    backoff: settings,
-    clock,
-    emit,
-    random: Math.random,
-  })
+  const providers = openProviders(config, tasks.length, clock, emit)
   // A drain ends the waiting through `progress`, which throws then: nothing of the batch is committed.
   const never = new AbortController().signal
   const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
+  const redact = redactor(settings.redact)
   const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
   const handlers = tasks.map(({ task }) => {
     const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })
     const similar = runtime.similar(task)
-    const tier = createLlmTier({ task, providers, clock, emit, limits, hash })
+    const tier = createLlmTier({ task, providers, clock, emit, limits, hash, redact })
     const handler = createFallbackHandler({
       task,
       codec,

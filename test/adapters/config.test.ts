@@ -111,6 +111,60 @@ describe('the configuration', () => {
     )
   })
 
+  const provider = (name: string, more = '') =>
+    `    - { name: ${name}, base_url: 'https://${name}.example/v1', model: m-${name}${more} }`
+
+  test('one LLM provider is written in short, several as a list; what comes out is a list with prices', () => {
+    const [only, ...none] = read(
+      `${TASKS}llm: { model: mine, prices: { mine: { input: 1, cached_input: 0, output: 2 } } }`,
+    ).llm.providers
+    assert.deepEqual([only?.name, only?.base_url, only?.model], ['default', 'https://api.openai.com/v1', 'mine'])
+    assert.deepEqual([only?.price?.output, none], [2, []])
+    const own = ', timeout_ms: 5000, prices: { m-b: { input: 9, cached_input: 9, output: 9 } }'
+    const both = 'm-a: { input: 1, cached_input: 1, output: 1 }, m-b: { input: 2, cached_input: 2, output: 2 }'
+    const { providers } = read(
+      `${TASKS}llm:\n  prices: { ${both} }\n  providers:\n${provider('a')}\n${provider('b', own)}`,
+    ).llm
+    assert.deepEqual(
+      providers.map(({ name, timeout_ms, price }) => [name, timeout_ms, price?.input]),
+      [
+        ['a', 60_000, 1],
+        ['b', 5_000, 9],
+      ],
+    )
+  })
+
+  for (const [what, text, says] of [
+    [
+      'both forms',
+      `  model: x\n  providers:\n${provider('a')}`,
+      'sluice.yaml:2: llm.model: belongs to the one provider',
+    ],
+    [
+      'both forms, the short one empty',
+      `  providers:\n${provider('a')}\n  api_key: ""`,
+      'sluice.yaml:4: llm.api_key: ',
+    ],
+    [
+      'a provider twice',
+      `  providers:\n${provider('a')}\n${provider('a')}`,
+      'llm.providers: a provider is named twice',
+    ],
+    ['a provider without a model', '  providers: [{ name: a, base_url: "http://a" }]', 'model: needed'],
+    ['a provider at no URL', '  providers: [{ name: a, base_url: a, model: m }]', 'base_url: not a URL'],
+    ['a provider with an unknown key', `  providers:\n${provider('a', ', modle: x')}`, 'modle'],
+    ['a provider with a name of its own kind', `  providers:\n${provider('"a b"')}`, 'name: a name is letters'],
+    [
+      'nine providers',
+      `  providers:\n${[...'abcdefghi'].map((name) => provider(name)).join('\n')}`,
+      '8 providers at most',
+    ],
+  ] as const)
+    test(`${what}: refused`, () => {
+      const message = refusal(() => read(`llm:\n${text}\n${TASKS}`))
+      assert.ok(message.includes(says), message)
+    })
+
   test('a message never shows a value: it may be a key', () => {
     const message = refusal(() => read('llm:\n  api_key: [sk-secret]\n  timeout_ms: sk-secret\n  base_url: sk-secret'))
     assert.ok(!message.includes('sk-secret'), message)

@@ -203,7 +203,7 @@ describe('openai over a network', () => {
     const llm = overHttp(strict.url)
     await llm.complete(request, never)
     await llm.complete(request, never)
-    const warm = openAiLlm({ base_url: strict.url, apiKey: '', model: 'm', timeout_ms: 5_000, temperature: 0.7 })
+    const warm = openAiLlm({ base_url: strict.url, api_key: '', model: 'm', timeout_ms: 5_000, temperature: 0.7 })
     await warm.complete(request, never)
     await strict.stop()
     assert.deepEqual(temperatures, [0, undefined, undefined, 0.7, undefined])
@@ -231,7 +231,7 @@ describe('Retry-After', () => {
     ['', undefined],
     [null, undefined],
   ] as const)
-    test(`"${String(header).slice(0, 40)}" is ${wait} ms`, () => assert.equal(retryAfter_ms(header, now), wait))
+    test(`"${String(header).slice(0, 40)}" is ${wait} ms`, () => assert.equal(retryAfter_ms(header, now, 60_000), wait))
 })
 
 describe('the address of the LLM', () => {
@@ -262,7 +262,7 @@ describe('the address of the LLM', () => {
 })
 
 function overHttp(base_url: string, timeout_ms = 5_000): Llm {
-  return openAiLlm({ base_url, apiKey: KEY, model: 'any', timeout_ms })
+  return openAiLlm({ base_url, api_key: KEY, model: 'any', timeout_ms })
 }
 
 function standInServer(): Promise<StandIn> {

@@ -58,7 +58,7 @@ describe('the LLM tier with the stand-in server', () => {
       providers: [
         {
           name: 'stand-in',
-          llm: openAiLlm({ base_url: standIn.url, apiKey: 'none', model: STAND_IN_MODEL, timeout_ms: 150 }),
+          llm: openAiLlm({ base_url: standIn.url, api_key: 'none', model: STAND_IN_MODEL, timeout_ms: 150 }),
           breaker,
           price: { input: 1, cached_input: 0.1, output: 4 },
         },
@@ -70,7 +70,7 @@ describe('the LLM tier with the stand-in server', () => {
       random: Math.random,
     })
     const task = taskWith(rows.map(({ label }) => label))
-    const tier = createLlmTier({ task, providers, clock: systemClock, emit: () => {}, hash, limits: LIMITS })
+    const tier = createLlmTier({ task, providers, clock: systemClock, emit: () => {}, hash, redact, limits: LIMITS })
     const calls = standIn.counters().calls
     const results = await tier.answer(items, async () => {}, new AbortController().signal)
     providers.close()

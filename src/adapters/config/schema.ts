@@ -1,22 +1,9 @@
 // What sluice.yaml may hold: every key with its type, its default and a sentence. Unknown keys are errors.
 // The JSON Schema in schemas/sluice.schema.json is generated from this file.
 import { z } from 'zod'
+import { count, group, HTTP, ms, text, url } from './kinds.ts'
+import { llmSchema } from './llm.ts'
 
-const ms = (value: number, says: string) =>
-  z.int().positive().max(86_400_000).default(value).describe(`${says} (milliseconds)`)
-const count = (value: number, says: string) => z.int().positive().default(value).describe(says)
-const text = (value: string, says: string) => z.string().default(value).describe(says)
-/** The message names no value: a URL may carry a password. */
-const url = (value: string, protocols: readonly string[], says: string) =>
-  z
-    .string()
-    .refine(
-      (text) => (text === '' && value === '') || protocols.includes(URL.parse(text)?.protocol ?? ''),
-      `not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-    )
-    .default(value)
-    .describe(says)
-const HTTP = ['http:', 'https:']
 /** Ports often come from the environment, as text. */
 const port = z.union([
   z.int().min(0).max(65_535),
@@ -26,18 +13,6 @@ const port = z.union([
     .transform(Number)
     .pipe(z.int().max(65_535)),
 ])
-const group = <Shape extends z.core.$ZodLooseShape>(shape: Shape, says: string) =>
-  z
-    .strictObject(shape)
-    .prefault({} as never)
-    .describe(says)
-
-const price = z.strictObject({
-  input: z.number().nonnegative().describe('US dollars per million input tokens'),
-  cached_input: z.number().nonnegative().describe('US dollars per million cached input tokens'),
-  output: z.number().nonnegative().describe('US dollars per million output tokens'),
-})
-
 export const configSchema = z.strictObject({
   kafka: group(
     {
@@ -110,26 +85,7 @@ export const configSchema = z.strictObject({
     },
     'the local models',
   ),
-  llm: group(
-    {
-      base_url: url('https://api.openai.com/v1', HTTP, 'any OpenAI-compatible endpoint'),
-      api_key: text('', 'give it as ${OPENAI_API_KEY}; never printed'),
-      model: text('gpt-5-mini', 'name of the model'),
-      timeout_ms: ms(60_000, 'for one call'),
-      items_per_call_max: count(20, 'items in one call'),
-      calls_concurrently: count(4, 'calls at the same time, per task'),
-      asks_max: count(3, 'how often one item is asked before it goes to reviews'),
-      output_tokens_max: count(8000, 'tokens of one reply'),
-      breaker_reset_ms: ms(10_000, 'an open breaker lets one probe through after this'),
-      backoff_ms: ms(500, 'first wait before a failed call is tried again; doubles, with jitter'),
-      backoff_max_ms: ms(30_000, 'longest wait'),
-      prices: z
-        .record(z.string(), price)
-        .default({})
-        .describe('price table by model name; what is missing costs 0 in reports'),
-    },
-    'the fallback',
-  ),
+  llm: llmSchema,
   limits: group(
     {
       record_bytes_max: count(1_048_576, 'a larger value goes to dead letters'),

@@ -13,9 +13,10 @@ forbidden.addAddress('fd20:ce::254', 'ipv6') // GCP
 
 const FORBIDDEN_NAMES = new Set(['metadata.google.internal', 'metadata', 'metadata.goog', 'instance-data'])
 
-/** The checked URL. Throws SluiceError SL101 with what is wrong; names the host, never what may be a secret. */
-export function llmAddress(base_url: string): URL {
-  const refuse = (detail: string) => new SluiceError('SL101', `llm.base_url: ${detail}`)
+/** The checked URL; `name`: of which provider, where there are several. Throws SluiceError SL101 with what is wrong; names the host, never what may be a secret. */
+export function llmAddress(base_url: string, name?: string): URL {
+  const key = name === undefined ? 'llm.base_url' : `llm.providers, ${name}: base_url`
+  const refuse = (detail: string) => new SluiceError('SL101', `${key}: ${detail}`)
   if (!URL.canParse(base_url)) throw refuse('this is not a URL')
   const url = new URL(base_url)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw refuse(`${url.protocol} is not http: or https:`)

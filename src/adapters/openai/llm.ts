@@ -1,40 +1,30 @@
 // The LLM port on the openai package: any OpenAI-compatible endpoint by its base URL. One try a call: retrying is the tier's.
 // Must never put the key, the prompt or the provider's words into an error: each says only who answered what.
-import OpenAI, { APIConnectionError, APIError } from 'openai'
-import { llmAddress } from './address.ts'
-import { boundedFetch, retryAfter_ms, TooLarge } from './transport.ts'
+import { APIConnectionError, APIError } from 'openai'
+import { openClient } from './client.ts'
+import { retryAfter_ms, TooLarge } from './transport.ts'
 import { SluiceError } from '../../core/error.ts'
 import { LlmRejected, LlmUnavailable } from '../../ports/llm.ts'
+import type { ClientOptions } from './client.ts'
 import type { LlmUsage } from '../../core/llm/usage.ts'
 import type { Llm, LlmReply, LlmRequest } from '../../ports/llm.ts'
 
-export interface OpenAiOptions {
-  readonly base_url: string
-  /** Empty for servers that want none. */
-  readonly apiKey: string
+export interface OpenAiOptions extends ClientOptions {
   readonly model: string
   /** From sending to the last byte of the reply. */
   readonly timeout_ms: number
   /** Default 0; a model that takes none is asked without. */
   readonly temperature?: number
+  /** A longer Retry-After is taken for this; default 60 s. */
+  readonly retry_after_max_ms?: number
   /** Default 2 MiB. */
   readonly replyBytes_max?: number
 }
 
 /** Throws SluiceError SL101 for an address that is none or is forbidden. */
 export function openAiLlm(options: OpenAiOptions): Llm {
-  const { model, timeout_ms } = options
-  const url = llmAddress(options.base_url)
-  const host = url.host
-  const client = new OpenAI({
-    baseURL: options.base_url,
-    apiKey: options.apiKey || 'none',
-    adminAPIKey: null,
-    maxRetries: 0,
-    timeout: timeout_ms,
-    fetch: boundedFetch(options.replyBytes_max ?? 2 * 1_048_576),
-    logLevel: 'off',
-  })
+  const { model, timeout_ms, retry_after_max_ms = 60_000 } = options
+  const { client, host } = openClient(options, options.replyBytes_max ?? 2 * 1_048_576)
   /** Parameters that this model turned down: reasoning models take no temperature, older servers have other names. */
   const unsupported = new Set<string>()
 
@@ -59,7 +49,7 @@ export function openAiLlm(options: OpenAiOptions): Llm {
       } catch (error) {
         signal.throwIfAborted()
         if (deadline.aborted) throw new LlmUnavailable(`${host} did not answer within ${timeout_ms} ms`)
-        throw translate(error, host)
+        throw translate(error, host, retry_after_max_ms)
       }
     },
   }
@@ -86,7 +76,7 @@ const BUSY = new Set([408, 409, 425, 429])
 const REQUEST_FAULT = new Set([400, 413, 422])
 
 /** `cause` is left out on purpose: the package's errors quote the provider, and providers quote keys. */
-function translate(error: unknown, host: string): Error {
+function translate(error: unknown, host: string, retry_after_max_ms: number): Error {
   if (error instanceof LlmRejected || error instanceof LlmUnavailable) return error
   if (error instanceof APIConnectionError) {
     if (rootOf(error) instanceof TooLarge) return new LlmRejected(`${host} sent a reply that is too large`)
@@ -96,7 +86,7 @@ function translate(error: unknown, host: string): Error {
     const said = `${host} answered ${error.status}`
     if (error.status >= 500 || BUSY.has(error.status))
       return new LlmUnavailable(said, {
-        retryAfter_ms: retryAfter_ms(header(error, 'retry-after'), Date.now()),
+        retryAfter_ms: retryAfterOf(error, retry_after_max_ms),
         busy: error.status === 429,
       })
     if (REQUEST_FAULT.has(error.status)) return new LlmRejected(said)
@@ -106,8 +96,12 @@ function translate(error: unknown, host: string): Error {
   return new LlmRejected(`${host} sent a reply that cannot be read`)
 }
 
-function header(error: APIError, name: string): string | null {
-  return (error.headers as Headers | undefined)?.get(name) ?? null
+/** `retry-after-ms` is OpenAI's and Azure's own, finer than whole seconds. */
+function retryAfterOf(error: APIError, max_ms: number): number | undefined {
+  const header = (name: string) => (error.headers as Headers | undefined)?.get(name) ?? null
+  const fine = header('retry-after-ms')
+  const finer = fine === null ? undefined : retryAfter_ms(`${Number(fine) / 1_000}`, Date.now(), max_ms)
+  return finer ?? retryAfter_ms(header('retry-after'), Date.now(), max_ms)
 }
 
 function rootOf(error: Error): unknown {

@@ -36,12 +36,12 @@ async function readBounded(response: Response, bytes_max: number): Promise<Buffe
 }
 
 /**
- * Milliseconds from a Retry-After header (RFC 9110 10.2.3: whole seconds or an HTTP date), clamped to 0–60 s.
+ * Milliseconds from a Retry-After header (RFC 9110 10.2.3: whole seconds or an HTTP date), clamped to 0–`max_ms`.
  * Undefined where it says nothing that can be understood.
  */
-export function retryAfter_ms(header: string | null, now_ms: number): number | undefined {
+export function retryAfter_ms(header: string | null, now_ms: number, max_ms: number): number | undefined {
   const text = header?.trim() ?? ''
   if (text === '' || text.length > 64) return undefined
   const wait = /^[+-]?\d+(\.\d+)?(e\d+)?$/i.test(text) ? Number(text) * 1_000 : Date.parse(text) - now_ms
-  return Number.isNaN(wait) ? undefined : Math.min(60_000, Math.max(0, wait))
+  return Number.isNaN(wait) ? undefined : Math.min(max_ms, Math.max(0, wait))
 }
