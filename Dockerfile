@@ -12,6 +12,7 @@ COPY LICENSE sluice.yaml ./
 COPY schemas schemas
 COPY topics topics
 COPY models models
+COPY prompts prompts
 COPY src src
 
 USER node

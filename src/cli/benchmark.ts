@@ -1,5 +1,5 @@
 // `sluice benchmark`: local models and large language models side by side on one sample, as a table that says how sure it is.
-// The texts go to the LLMs that were named and nowhere else.
+// The texts go to the LLMs that were named and nowhere else, without what names people (core/llm/redact.ts).
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { join, relative } from 'node:path'
@@ -9,6 +9,7 @@ import { openCallStore } from '../adapters/files/call-store.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
 import { score } from '../core/benchmark/score.ts'
 import { SluiceError } from '../core/error.ts'
+import { REDACTIONS, redactor } from '../core/llm/redact.ts'
 import { costUsd } from '../core/llm/usage.ts'
 import { askLlm, estimate } from '../learn/benchmark/ask-llm.ts'
 import { openBudget } from '../learn/benchmark/budget.ts'
@@ -55,6 +56,7 @@ Exit codes: 0 complete, 1 something is missing (the table says what), 2 wrong us
 `
 
 const SEGMENT_CHARS_MAX = 4000
+const redact = redactor({ kinds: REDACTIONS, patterns: {} })
 
 const OPTIONS = {
   task: { type: 'string' },
@@ -168,7 +170,7 @@ async function contest(job: Job) {
     for (const contestant of contestants) {
       const { name } = contestant
       const progress = (done: number, total: number) => view.update(name, done, total, `${money(budget.spent)} spent`)
-      const shared = { budget, clock: systemClock, hash: sha256, random: Math.random, progress }
+      const shared = { budget, clock: systemClock, hash: sha256, redact, random: Math.random, progress }
       const signals = { stop: stop.signal, signal: cut.signal }
       const { performance } = await askLlm(contestant, splits, { ...shared, ...signals, store: stores.get(name)! })
       performances.push(performance)
@@ -205,7 +207,7 @@ function quote(
 ): void {
   let usd = 0
   for (const contestant of contestants) {
-    const guess = estimate(contestant, splits, sha256)
+    const guess = estimate(contestant, splits, { hash: sha256, redact })
     usd += guess.usd
     view.line(`${contestant.name}: about ${money(guess.usd)} for ${guess.calls} calls, if none of it is known yet`)
   }

@@ -5,6 +5,8 @@ import type { Fact } from './similar/clash.ts'
 import type { Compare } from './similar/signature.ts'
 import type { Tier } from './item.ts'
 import type { LabelSet } from './labels.ts'
+import type { ExamplePool } from './llm/examples.ts'
+import type { PromptTemplate } from './llm/prompt-template.ts'
 import type { Template } from './template.ts'
 
 export interface Segment {
@@ -21,6 +23,7 @@ export interface Similar {
   readonly false_hits_max: number
   readonly local_min: number
   readonly entries_max: number
+  readonly bytes_max: number
 }
 
 export interface Task {
@@ -39,4 +42,7 @@ export interface Task {
   readonly similar: Similar
   /** What the LLM is told the task is; a sentence or two. */
   readonly instruction: string
+  readonly prompt: PromptTemplate
+  /** Labelled texts that a prompt may show. */
+  readonly examples: ExamplePool
 }

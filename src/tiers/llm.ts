@@ -24,6 +24,8 @@ export interface LlmLimits extends AskLimits, CallLimits {
 
 export interface LlmTierOptions extends CallOptions {
   readonly hash: Hash
+  /** Takes out of every text what no LLM may see. */
+  readonly redact: (text: string) => string
   readonly limits: LlmLimits
 }
 
@@ -38,7 +40,7 @@ export interface LlmTier {
 }
 
 export function createLlmTier(options: LlmTierOptions): LlmTier {
-  const { task, providers, clock, emit, limits, hash } = options
+  const { task, providers, clock, emit, limits, hash, redact } = options
   const digests = new Map<string, string>()
   const digestOf = (model: string) =>
     digests.get(model) ?? digests.set(model, promptDigest(task, model, hash)).get(model)!
@@ -51,7 +53,7 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
       segments: asking.questions[index]!.segments,
     }))
     const choice = { labels: [...call.choices.steps.keys()], whole: call.choices.whole }
-    const prompt = renderPrompt(task, items, choice, { ...limits, hash })
+    const prompt = renderPrompt(task, items, choice, { ...limits, hash, redact })
     return through(prompt, items.length, signal)
   }
 

@@ -11,11 +11,13 @@ import { readTask, taskSchema } from '../../src/adapters/config/tasks.ts'
 import { readTopics } from '../../src/adapters/config/topics.ts'
 import { readYaml } from '../../src/adapters/config/yaml.ts'
 import { SluiceError } from '../../src/core/error.ts'
+import type { TaskFile } from '../../src/adapters/config/tasks.ts'
 import type { ErrorCode } from '../../src/core/error.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const TASKS = readdirSync(join(ROOT, 'models')).filter((name) => existsSync(join(ROOT, 'models', name, 'task.yaml')))
 const TASK = 'topic: products\nentity: "{id}"\nsegments: { title: "{title}" }\ninstruction: x\n'
+const OWN_PROMPT = '# System\nMine. {{rules}} {{rubric}} {{labels}}\n# User\n{{choices}}\n\n{{items}}\n'
 const LABELS = { paths: [['Food'], ['Toys']] }
 
 describe('the shipped configuration', () => {
@@ -91,6 +93,23 @@ describe('a deployment', () => {
     assert.notEqual(await digest([['a'], ['b']]), await digest([['a'], ['c']]))
   })
 
+  test('a task may have a prompt of its own and examples from a file', async () => {
+    const file = deployment((dir) => {
+      write(dir, 'models/shop/task.yaml', `${TASK}prompt: { name: own, examples: seen.jsonl, examples_max: 3 }`)
+      write(dir, 'models/shop/own.md', OWN_PROMPT)
+      write(dir, 'models/shop/seen.jsonl', '{"title":"Rice","label":"Food"}\n\n{"title":"Ball","label":["Toys"]}\n')
+    })
+    const [{ task }] = (await loadDeployment(file, {})).tasks as [TaskFile]
+    assert.match(task.prompt.source, /^Mine\./)
+    assert.deepEqual(
+      task.examples.entries.map(({ segments, label }) => [segments, label]),
+      [
+        [['Rice'], ['Food']],
+        [['Ball'], ['Toys']],
+      ],
+    )
+  })
+
   const broken: { what: string; change: (dir: string) => void; code: ErrorCode; says: RegExp }[] = [
     {
       what: 'a task that has no folder',
@@ -139,6 +158,36 @@ describe('a deployment', () => {
       change: (dir) => write(dir, 'models/shop/task.yaml', `${TASK}describe: { Fud: x }`),
       code: 'SL101',
       says: /"Fud" is not in the label set/,
+    },
+    {
+      what: 'a prompt that is nowhere',
+      change: (dir) => write(dir, 'models/shop/task.yaml', `${TASK}prompt: { name: mine }`),
+      code: 'SL102',
+      says: /mine\.md/,
+    },
+    {
+      what: 'a prompt out of its folder',
+      change: (dir) => write(dir, 'models/shop/task.yaml', `${TASK}prompt: { name: ../mine }`),
+      code: 'SL101',
+      says: /task\.yaml:5: prompt\.name/,
+    },
+    {
+      what: 'a prompt without its items',
+      change: (dir) => {
+        write(dir, 'models/shop/task.yaml', `${TASK}prompt: { name: own }`)
+        write(dir, 'models/shop/own.md', OWN_PROMPT.replace('{{items}}', ''))
+      },
+      code: 'SL101',
+      says: /own\.md: \{\{items\}\} is missing/,
+    },
+    {
+      what: 'an example with a label of another set',
+      change: (dir) => {
+        write(dir, 'models/shop/task.yaml', `${TASK}prompt: { examples: seen.jsonl }`)
+        write(dir, 'models/shop/seen.jsonl', '{"title":"Rice","label":"Food"}\n{"title":"Car","label":"Cars"}')
+      },
+      code: 'SL101',
+      says: /seen\.jsonl, line 2: its label is not in the label set/,
     },
     {
       what: 'a task on a topic that has no file',

@@ -90,6 +90,16 @@ describe('the configuration', () => {
       text: 'llm:\n  prices:\n    m: { input: -1, cached_input: 0, output: 0 }',
       at: 'sluice.yaml:3: llm.prices.m.input',
     },
+    {
+      what: 'a redaction nobody knows',
+      text: 'llm:\n  redact: { kinds: [email, name] }',
+      at: 'sluice.yaml:2: llm.redact.kinds',
+    },
+    {
+      what: 'a pattern that a text could hold up',
+      text: "llm:\n  redact:\n    patterns: { order: '(\\d+)+' }",
+      at: 'sluice.yaml:3: llm.redact.patterns.order: the pattern can match in too many ways',
+    },
     { what: 'a list for a group', text: 'kafka: [1]', at: 'sluice.yaml:1: kafka' },
     { what: 'a list for the file', text: '- 1', at: 'sluice.yaml:1: the file' },
     { what: 'a key twice', text: 'delivery: exactly_once\ndelivery: exactly_once', at: 'sluice.yaml:2' },

@@ -5,6 +5,7 @@ import { itemId } from '../../src/core/item.ts'
 import { labelSet } from '../../src/core/labels.ts'
 import type { Task } from '../../src/core/task.ts'
 import { parseTemplate } from '../../src/core/template.ts'
+import { PROMPT } from '../support/prompt.ts'
 import { SIMILAR } from '../support/similar.ts'
 
 export const LABELS = labelSet([
@@ -27,6 +28,7 @@ export function taskOf(changes: Partial<Task> = {}): Task {
     order: ['exact', 'local'],
     similar: SIMILAR,
     instruction: 'Say what kind of thing each product is.',
+    ...PROMPT,
     ...changes,
   }
 }

@@ -5,7 +5,7 @@ import { askLlm } from '../../src/learn/benchmark/ask-llm.ts'
 import { openBudget } from '../../src/learn/benchmark/budget.ts'
 import { fakeClock } from '../fakes/clock.ts'
 import { fakeLlm } from '../fakes/llm.ts'
-import { hash, shopTask } from './llm.ts'
+import { hash, redact, shopTask } from './llm.ts'
 import { honest, never, truth } from './llm-world.ts'
 import type { SampleItem } from '../../src/core/benchmark/sample.ts'
 import type { Split } from '../../src/core/benchmark/score.ts'
@@ -86,7 +86,7 @@ export function bench(answer: (asked: ReadRequest) => string = honest): Bench {
           ...limits,
         },
       }
-      const shared = { budget, store, clock, hash, random: random(7), stop, signal: never }
+      const shared = { budget, store, clock, hash, redact, random: random(7), stop, signal: never }
       const asked = await askLlm(contestant, splits, { ...shared, progress: () => {} })
       return { ...asked, spent: budget.spent }
     },

@@ -5,7 +5,7 @@ import { createProviders, isOutage } from '../../src/tiers/llm-providers.ts'
 import { fakeBreaker } from '../fakes/breaker.ts'
 import { fakeClock } from '../fakes/clock.ts'
 import { fakeLlm, replyText } from '../fakes/llm.ts'
-import { hash, openItem, shopTask } from './llm.ts'
+import { hash, openItem, redact, shopTask } from './llm.ts'
 import type { EventFields } from '../../src/core/events.ts'
 import type { Task } from '../../src/core/task.ts'
 import type { OpenItem } from '../../src/ports/tier.ts'
@@ -44,7 +44,7 @@ export function world(answer: (asked: ReadRequest) => string = honest, options: 
     emit,
     random: random(7),
   })
-  const tier = createLlmTier({ task: options.task ?? shopTask(), providers, clock, emit, hash, limits: LIMITS })
+  const tier = createLlmTier({ task: options.task ?? shopTask(), providers, clock, emit, hash, redact, limits: LIMITS })
   return {
     clock,
     llm,

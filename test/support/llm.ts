@@ -1,8 +1,10 @@
 // Tasks, items and prompts for the tests of the LLM tier.
 import { createHash } from 'node:crypto'
 import { labelSet } from '../../src/core/labels.ts'
+import { REDACTIONS, redactor } from '../../src/core/llm/redact.ts'
 import { renderPrompt } from '../../src/core/prompt.ts'
 import { parseTemplate } from '../../src/core/template.ts'
+import { PROMPT } from './prompt.ts'
 import { SIMILAR } from './similar.ts'
 import type { TestContext } from 'node:test'
 import type { Ranked } from '../../src/core/answer.ts'
@@ -33,6 +35,7 @@ export function taskWith(paths: readonly LabelPath[], segments: readonly string[
     order: ['llm'],
     similar: SIMILAR,
     instruction: 'Say what kind of thing each product is.',
+    ...PROMPT,
   }
 }
 
@@ -55,7 +58,9 @@ export function promptFor(task: Task, texts: readonly string[]): Prompt {
   return renderPrompt(task, items, { labels, whole: true }, PROMPT_OPTIONS)
 }
 
-export const PROMPT_OPTIONS = { segment_chars_max: 600, output_tokens_max: 1_000, hash }
+export const redact = redactor({ kinds: REDACTIONS, patterns: {} })
+
+export const PROMPT_OPTIONS = { segment_chars_max: 600, output_tokens_max: 1_000, hash, redact }
 
 export function openItem(index: number, text: string, shortlist: readonly Ranked[] = []): OpenItem {
   const source = { topic: 'fallback', partition: 0, offset: String(index), timestamp_ms: 0 }

@@ -12,6 +12,7 @@ import { normalise } from '../../src/core/text/normalise.ts'
 import type { Cache, CacheEntry } from '../../src/ports/cache.ts'
 import type { Emit } from '../../src/ports/events.ts'
 import { exactTier, textHash } from '../../src/tiers/exact.ts'
+import { PROMPT } from '../support/prompt.ts'
 import { SIMILAR } from '../support/similar.ts'
 
 const LIMITS = { entries_max: 1_000, bytes_max: 1_000_000, ttl_s: 60 }
@@ -32,6 +33,7 @@ const TASK: Task = {
   order: ['exact', 'local'],
   similar: SIMILAR,
   instruction: 'Sort products.',
+  ...PROMPT,
 }
 
 const LLM: Answer = { label: ['Dairy', 'Milk'], probabilities: [], tier: 'llm', digest: 'llm:abc' }

@@ -2,6 +2,7 @@
 // (base_url, api_key, model, timeout_ms), several as a list; what comes out is always the list.
 import { z } from 'zod'
 import { count, HTTP, ms, text } from './kinds.ts'
+import { redactSchema } from './redact.ts'
 import type { Price, PriceTable } from '../../core/llm/usage.ts'
 
 const price = z.strictObject({
@@ -38,6 +39,10 @@ const provider = z.strictObject({
     '',
     'for Azure’s addresses by deployment: sent as ?api-version=…, the key then as the header `api-key`',
   ),
+  output_tokens_key: z
+    .enum(['max_completion_tokens', 'max_tokens'])
+    .default('max_completion_tokens')
+    .describe('how this server calls the bound on a reply; one that it does not know is no bound (docs/providers.md)'),
   retry_after_max_ms: ms(RETRY_AFTER_MAX_MS, 'a longer Retry-After is taken for this'),
   prices: PRICES.describe('price table by model name; what is missing is looked up in llm.prices'),
 })
@@ -90,9 +95,6 @@ export const llmSchema = z
   })
   .prefault({})
   .describe('the fallback')
-
-/** One provider with its defaults, and what its model costs. */
-export type LlmProvider = z.output<typeof llmSchema>['providers'][number]
 
 function priceOf(model: string, ...tables: readonly PriceTable[]): Price | undefined {
   return tables.find((prices) => Object.hasOwn(prices, model))?.[model]

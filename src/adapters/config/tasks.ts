@@ -9,6 +9,7 @@ import { FACTS } from '../../core/similar/clash.ts'
 import { parseTemplate } from '../../core/template.ts'
 import type { LabelSet } from '../../core/labels.ts'
 import type { Task } from '../../core/task.ts'
+import { promptSchema, readPrompt } from './prompts.ts'
 import { readYaml } from './yaml.ts'
 
 const template = z.string().transform((source, context) => {
@@ -68,12 +69,23 @@ export const taskSchema = z.strictObject({
         .max(1)
         .default(0.98)
         .describe('local answers at least this sure are learned from too'),
-      entries_max: z.int().positive().default(50_000).describe('texts held; the oldest goes first'),
+      entries_max: z
+        .int()
+        .positive()
+        .max(1_000_000)
+        .default(50_000)
+        .describe('texts held in the process, the oldest goes first; each reserves 256 to 512 bytes'),
+      bytes_max: z
+        .int()
+        .positive()
+        .default(134_217_728)
+        .describe('bytes of texts held in the process, the oldest goes first'),
     })
     .prefault({})
     .describe('the tier `similar`: texts nearly the same as one that was answered'),
   model: z.string().default('champion').describe('folder of the model; without it everything goes to the fallback'),
   instruction: z.string().describe('what the LLM is asked to do, in a sentence or two'),
+  prompt: promptSchema,
 })
 
 const labelsSchema = z.object({ paths: z.array(z.array(z.string().min(1)).nonempty()).nonempty() })
@@ -119,18 +131,20 @@ async function taskFrom(read: z.output<typeof taskSchema>, name: string, file: s
     )
   const unknown = Object.keys(read.describe).find((key) => !labels.paths.some((path) => pathKey(path) === key))
   if (unknown !== undefined) throw new SluiceError('SL101', `${file}: describe: "${unknown}" is not in the label set`)
+  const segments = Object.entries(read.segments).map(([segment, text]) => ({ name: segment, text }))
   return {
     name,
     topic: read.topic,
     each: read.each,
     entity: read.entity,
-    segments: Object.entries(read.segments).map(([segment, text]) => ({ name: segment, text })),
+    segments,
     labels,
     labelsDigest: digestOf(labels),
     gate: { thresholds },
     order: read.tiers,
     similar: read.similar,
     instruction: read.instruction,
+    ...(await readPrompt(read.prompt, dirname(file), segments, labels)),
   }
 }
 

@@ -1,5 +1,6 @@
 // Takes what may name a person out of a text before an LLM sees it. What it takes out leaves its kind behind, so that
-// the rest still reads. Linear in the text for the built-in kinds; cuts before it looks (the prompt bounds the text).
+// the rest still reads. Linear in the text for the built-in kinds; the prompt bounds the text, and the configuration
+// takes only patterns whose time is bounded (see pattern.ts).
 
 /** Kinds that are built in. A long run of digits is an account, a card, an order; product codes of 8 to 14 digits go too. */
 export const REDACTIONS = ['email', 'phone', 'digits'] as const
@@ -9,8 +10,8 @@ const PATTERNS: Readonly<Record<Redaction, RegExp>> = {
   // RFC 5322's dot-atom, as people write it; at most 64 characters before the sign (RFC 5321, 4.5.3.1.1).
   email: /[\p{L}\p{N}._%+-]{1,64}@(?:[\p{L}\p{N}-]{1,63}\.){1,8}\p{L}{2,24}/gu,
   // Nine digits or more in groups: +49 (0)30 1234-567. E.164 allows fifteen; cards have up to nineteen (ISO/IEC 7812).
-  phone: /(?<![\p{L}\p{N}])(?:\+|00)?\(?\d(?:[ ().\-/]{0,3}\d){8,18}(?![\p{L}\p{N}])/gu,
-  digits: /\d{8,}/gu,
+  phone: /(?<![\p{L}\p{N}])(?:\+|00)?\(?\p{Nd}(?:[ ().\-/]{0,3}\p{Nd}){8,18}(?![\p{L}\p{N}])/gu,
+  digits: /\p{Nd}{8,}/gu,
 }
 
 export interface RedactSettings {

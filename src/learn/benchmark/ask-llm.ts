@@ -8,7 +8,7 @@ import type { Given, Performance, Split } from '../../core/benchmark/score.ts'
 import type { SampleItem } from '../../core/benchmark/sample.ts'
 import type { Call } from '../../core/llm/asking.ts'
 import type { LlmUsage, Price } from '../../core/llm/usage.ts'
-import type { Hash, Prompt } from '../../core/prompt.ts'
+import type { Prompt, PromptOptions } from '../../core/prompt.ts'
 import type { Task } from '../../core/task.ts'
 import type { Llm } from '../../ports/llm.ts'
 import type { Caller, CallDeps, CallLimits, End } from './call.ts'
@@ -30,6 +30,8 @@ export interface LlmContestant {
 }
 
 export type AskDeps = Pick<CallDeps, 'budget' | 'store' | 'clock' | 'hash' | 'random' | 'stop' | 'signal'> & {
+  /** Takes out of every text what no LLM may see. */
+  readonly redact: (text: string) => string
   /** Items that are done, of all. */
   readonly progress: (done: number, total: number) => void
 }
@@ -57,7 +59,7 @@ export async function askLlm(contestant: LlmContestant, splits: readonly Split[]
     // To the last one even after the end: what is in the store is still read.
     for (let part = parts[next++]; part !== undefined; part = parts[next++]) {
       const { split, from, chunk } = part
-      const heard = await askChunk(contestant, chunk, asks, deps.hash)
+      const heard = await askChunk(contestant, chunk, asks, deps)
       heard.given.forEach((one, index) => {
         given[split]![from + index] = one
         if (one !== undefined) usage = addUsage(usage, heard.usage[index]!)
@@ -103,6 +105,9 @@ function chunksOf(items: readonly SampleItem[], size: number): SampleItem[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size))
 }
 
+/** How a text is shown. */
+type Shown = Pick<PromptOptions, 'hash' | 'redact'>
+
 interface Heard {
   readonly given: readonly (Given | undefined)[]
   readonly usage: readonly LlmUsage[]
@@ -116,7 +121,7 @@ async function askChunk(
   { task, limits }: LlmContestant,
   items: readonly SampleItem[],
   asks: Caller,
-  hash: Hash,
+  shown: Shown,
 ): Promise<Heard> {
   const questions = items.map(({ segments }) => ({ segments, shortlist: [] }))
   let asking = open(task.labels, questions, { items_per_call_max: limits.items_per_call, asks_max: 1 })
@@ -126,7 +131,7 @@ async function askChunk(
   let going = true
   for (let round = plan(asking); going && round.length > 0; round = plan(asking)) {
     for (const call of round) {
-      const heard = await asks.call(promptOf(task, items, call, limits, hash))
+      const heard = await asks.call(promptOf(task, items, call, limits, shown))
       if (heard === undefined) {
         going = false
         continue
@@ -150,12 +155,12 @@ function promptOf(
   items: readonly SampleItem[],
   call: Call,
   limits: LlmContestant['limits'],
-  hash: Hash,
+  { hash, redact }: Shown,
 ): Prompt {
   const ids = callIds(call)
   const shown = call.questions.map((index, position) => ({ id: ids[position]!, segments: items[index]!.segments }))
   const choice = { labels: [...call.choices.steps.keys()], whole: call.choices.whole }
-  return renderPrompt(task, shown, choice, { ...limits, hash })
+  return renderPrompt(task, shown, choice, { ...limits, hash, redact })
 }
 
 export interface Estimate {
@@ -168,13 +173,13 @@ const CHARS_PER_TOKEN = 4
 const ANSWER_TOKENS = 20
 
 /** What the sample would cost this contestant, were nothing of it known yet; a deep label set takes a call a level. */
-export function estimate({ task, price, limits }: LlmContestant, splits: readonly Split[], hash: Hash): Estimate {
+export function estimate({ task, price, limits }: LlmContestant, splits: readonly Split[], shown: Shown): Estimate {
   let [usd, calls] = [0, 0]
   for (const chunk of splits.flatMap(({ items }) => chunksOf(items, limits.items_per_call))) {
     const questions = chunk.map(({ segments }) => ({ segments, shortlist: [] }))
     const asking = open(task.labels, questions, { items_per_call_max: limits.items_per_call, asks_max: 1 })
     for (const call of plan(asking)) {
-      const { system, user, schema } = promptOf(task, chunk, call, limits, hash)
+      const { system, user, schema } = promptOf(task, chunk, call, limits, shown)
       const chars = system.length + user.length + JSON.stringify(schema).length
       const rounds = call.choices.whole ? 1 : task.labels.levels
       const tokens = (chars / CHARS_PER_TOKEN) * price.input + chunk.length * ANSWER_TOKENS * price.output
