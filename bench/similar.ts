@@ -102,8 +102,8 @@ function askPostgres(
 }
 
 function askOurs(held: readonly Text[], asked: readonly Text[], vetoes: readonly (typeof FACTS)[number][]) {
-  const known = neighbours<string>({ ...BANDING, entries_max: held.length })
-  for (const { title, label } of held) known.add(signature([title], 'together'), label)
+  const known = neighbours<string>({ ...BANDING, entries_max: held.length, bytes_max: 1e9 })
+  held.forEach(({ title, label }, at) => known.add(String(at), signature([title], 'together'), label))
   const look = ({ title }: Text) => {
     const signed = signature([title], 'together')
     const near: Neighbour<string>[] = known.find(signed, THRESHOLD)

@@ -96,7 +96,7 @@ export const EVENTS = {
   },
   'similar.audited': {
     level: 'debug',
-    says: 'a hit that was passed on was compared with what the next tiers said; `rate` of them were wrong so far',
+    says: 'a hit that was passed on was compared with what the next tiers said; `rate` of them were wrong, `low` to `high` with 95 %',
     labels: ['task', 'right'],
     metric: events('sluice_similar_audits_total'),
   },

@@ -7,9 +7,15 @@ export interface NearEntry {
   readonly value: string
 }
 
+export interface NearAddition extends NearEntry {
+  readonly bands: Uint32Array
+  /** 1 to 9: what is held under the id stays where its rank is higher. */
+  readonly rank: number
+}
+
 export interface NearStore {
   /** For each question, in order, the newest entries that share a band with it; every entry once. */
   find(questions: readonly Uint32Array[]): Promise<readonly (readonly NearEntry[])[]>
   /** Keeps the entries if it can; resolves in bounded time. */
-  add(entries: readonly (NearEntry & { readonly bands: Uint32Array })[]): Promise<void>
+  add(entries: readonly NearAddition[]): Promise<void>
 }

@@ -1,4 +1,5 @@
 // The similar tiers of a process, one a task: roles that share the process share what it has learned.
+import { systemClock } from '../adapters/clock.ts'
 import type { Answer } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import type { Task } from '../core/task.ts'
@@ -16,7 +17,7 @@ export function similarTiers(caches: Caches, emit: Emit): (task: Task) => Simila
     if (!task.order.includes('similar')) return undefined
     const { name, labelsDigest } = task
     const scope = `sluice:${name}:${labelsDigest}:${NORMALISER_VERSION}`
-    const tier = open.get(name) ?? similarTier({ task, store: caches.near(scope), emit })
+    const tier = open.get(name) ?? similarTier({ task, store: caches.near(scope), clock: systemClock, emit })
     open.set(name, tier)
     return tier
   }

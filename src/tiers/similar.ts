@@ -1,61 +1,84 @@
-// The similar tier: a text nearly the same as one that the LLM or a person has answered gets that answer, unless what
-// differs may matter. A fixed share of such texts is passed on all the same, to know how often this is wrong.
+// The similar tier: a text nearly the same as one that the LLM, a person or a very sure local model has answered gets that
+// answer, unless what differs may matter. A share of such texts goes on all the same, to know how often this is wrong.
 // Must never throw, and never learn from its own answers: errors would spread from text to text.
 import { PASS } from '../core/answer.ts'
 import type { Answer, Reply } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import { pathKey } from '../core/labels.ts'
-import { NO_AUDITS, falseHits, isAudited, isOff, observed } from '../core/similar/audit.ts'
+import { createAudit } from '../core/similar/audit.ts'
+import { clash } from '../core/similar/clash.ts'
 import { answeredTexts } from '../core/similar/entry.ts'
 import { neighbours } from '../core/similar/neighbours.ts'
+import { rankOf, supersedes } from '../core/similar/rank.ts'
 import { signature, similarity } from '../core/similar/signature.ts'
 import type { Signature } from '../core/similar/signature.ts'
 import { verdict } from '../core/similar/verdict.ts'
 import type { Task } from '../core/task.ts'
 import { normalise } from '../core/text/normalise.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Emit } from '../ports/events.ts'
-import type { NearStore } from '../ports/near.ts'
+import type { NearAddition, NearStore } from '../ports/near.ts'
 import type { TierPort } from '../ports/tier.ts'
 
 /** Two texts of similarity .8 share a band with probability .998, of .6 with .73; see core/similar/minhash.ts. */
 export const BANDING = { bands: 16, rows: 5 }
-/** Audited hits that count; older ones fade. */
-const AUDITS_REMEMBERED = 2_000
+/** A correction made by another process stays unseen in this one for at most this long. */
+const BELIEVED_MS = 300_000
 
 export interface SimilarTier extends TierPort {
   /**
    * Learns from answers (one per item, undefined where there is none) of the LLM, of people and of a local model that is
-   * sure enough; compares audited ones with what this tier would have said. Resolves in bounded time.
+   * sure enough; compares audited ones with what this tier would have said. An answer of higher standing replaces what is
+   * known of the same text: people's, then the LLM's, then the model's. Resolves in bounded time.
    */
   learn(items: readonly Item[], answers: readonly (Answer | undefined)[]): Promise<void>
+  /** For each item those of `others` (positions) whose answer it would get, most similar first, once that is there. */
+  near(items: readonly Item[], others: readonly Item[]): readonly (readonly number[])[]
+  /** What it would answer if it had learned these answers as well; undefined where it would pass. */
+  suppose(item: Item, learned: readonly { readonly item: Item; readonly answer: Answer }[]): Answer | undefined
 }
 
 export interface SimilarOptions {
-  readonly task: Task
-  /** Shared by processes; absent: this one knows what it has learned itself. */
+  readonly task: Pick<Task, 'name' | 'segments' | 'labels' | 'similar'>
+  /** Shared by processes: answers of the LLM and of people. Absent: this one knows what it has learned itself. */
   readonly store: NearStore | undefined
+  readonly clock: Clock
   readonly emit: Emit
 }
 
-interface Looked {
-  readonly given?: Answer
-  readonly found: 'hit' | 'none' | 'clash' | 'disagreement'
+interface Known {
+  readonly answer: Answer
+  /** When the store last confirmed it, on the clock's monotonic time. */
+  confirmed_ms: number
 }
 
-export function similarTier({ task, store, emit }: SimilarOptions): SimilarTier {
-  const { threshold, vetoes, compare, audit_share, false_hits_max, local_min, entries_max } = task.similar
-  const known = neighbours<Answer>({ ...BANDING, entries_max })
+interface Looked {
+  readonly found: 'hit' | 'none' | 'clash' | 'disagreement'
+  /** Of a hit. */
+  readonly known?: Known
+}
+
+export function similarTier({ task, store, clock, emit }: SimilarOptions): SimilarTier {
+  const { threshold, vetoes, compare, audit_share, false_hits_max, local_min, entries_max, bytes_max } = task.similar
+  const known = neighbours<Known>({ ...BANDING, entries_max, bytes_max })
   const values = answeredTexts(task)
+  const audit = createAudit<Answer>(audit_share, false_hits_max)
   const sameLabel = (a: Answer, b: Answer) => pathKey(a.label) === pathKey(b.label)
-  let audits = NO_AUDITS
-  let off = false
 
   function look(asked: Signature): Looked {
-    const said = verdict(asked, known.find(asked, threshold), vetoes, sameLabel)
+    const said = verdict(asked, known.find(asked, threshold), vetoes, (a, b) => sameLabel(a.answer, b.answer))
     if (said.kind === 'doubt') return { found: said.why }
-    if (said.kind === 'none') return { found: 'none' }
-    return { found: 'hit', given: { ...said.value, probabilities: [], tier: 'similar' } }
+    return said.kind === 'none' ? { found: 'none' } : { found: 'hit', known: said.value }
   }
+
+  function keep(id: string, signed: Signature, answer: Answer): void {
+    const before = known.get(id)
+    if (before !== undefined && !supersedes(answer, before.answer)) return
+    known.add(id, signed, { answer, confirmed_ms: clock.elapsed() })
+  }
+
+  const isToConfirm = ({ found, known: hit }: Looked) =>
+    found === 'none' || (hit !== undefined && clock.elapsed() - hit.confirmed_ms > BELIEVED_MS)
 
   /** Learns what other processes know of these texts. */
   async function ask(shared: NearStore, asked: readonly Signature[]): Promise<void> {
@@ -70,38 +93,74 @@ export function similarTier({ task, store, emit }: SimilarOptions): SimilarTier 
         if (signed === undefined) rejected++
         else if (similarity(asked[at]!, signed) >= threshold) {
           learned.add(id)
-          known.add(signed, entry!.answer)
+          keep(id, signed, entry!.answer)
         }
       }
     })
     if (rejected > 0) emit('cache.rejected', { task: task.name, entries: rejected })
   }
 
-  function audit(asked: Signature, truth: Answer): void {
-    const { given } = look(asked)
-    if (given === undefined) return
-    const isWrong = !sameLabel(given, truth)
-    audits = observed(audits, isWrong, AUDITS_REMEMBERED)
-    const { rate } = falseHits(audits)
-    emit('similar.audited', { task: task.name, right: String(!isWrong), rate })
-    const was = off
-    off = isOff(audits, false_hits_max, was)
-    if (off !== was) emit('similar.switched', { task: task.name, state: off ? 'off' : 'on', rate })
+  async function lookEverywhere(asked: readonly Signature[]): Promise<readonly Looked[]> {
+    const looked = asked.map(look)
+    const open = looked.flatMap((it, at) => (isToConfirm(it) ? [at] : []))
+    if (store === undefined || open.length === 0) return looked
+    await ask(
+      store,
+      open.map((at) => asked[at]!),
+    )
+    for (const at of open) {
+      const again = look(asked[at]!)
+      if (again.known) again.known.confirmed_ms = clock.elapsed()
+      looked[at] = again
+    }
+    return looked
   }
 
+  function compareAudited({ textHash }: Item, truth: Answer): void {
+    const heard = audit.heard(textHash, (given) => sameLabel(given, truth))
+    if (heard === undefined) return
+    const { isWrong, switched, rate, low, high } = heard
+    emit('similar.audited', { task: task.name, right: String(!isWrong), rate, low, high })
+    if (switched !== undefined) emit('similar.switched', { task: task.name, state: switched, rate, low, high })
+  }
+
+  const sign = ({ segments }: Item) => signature(segments.map(normalise), compare)
+
   return {
+    near(items, others) {
+      const candidates = others.map(sign)
+      return items.map((item) => {
+        if (audit.passesOn(item.textHash)) return []
+        const asked = sign(item)
+        const near = candidates.flatMap((other, at) => {
+          if (others[at]!.textHash === item.textHash) return []
+          const measured = similarity(asked, other, threshold)
+          return measured < threshold || clash(asked.facts(), other.facts(), vetoes) !== undefined
+            ? []
+            : [{ at, measured }]
+        })
+        return near.sort((a, b) => b.measured - a.measured).map(({ at }) => at)
+      })
+    },
+    suppose(item, learned) {
+      if (audit.passesOn(item.textHash)) return undefined
+      const asked = sign(item)
+      const more = learned.map(({ item: other, answer }) => {
+        const signature = sign(other)
+        return { signature, value: { answer, confirmed_ms: 0 }, similarity: similarity(asked, signature) }
+      })
+      const near = [...more.filter((it) => it.similarity >= threshold), ...known.find(asked, threshold)]
+      near.sort((a, b) => b.similarity - a.similarity)
+      const said = verdict(asked, near, vetoes, (a, b) => sameLabel(a.answer, b.answer))
+      return said.kind === 'hit' ? { ...said.value.answer, probabilities: [], tier: 'similar' } : undefined
+    },
     async answer(items) {
-      const asked = items.map(({ segments }) => signature(segments.map(normalise), compare))
-      let looked = asked.map(look)
-      const unknown = asked.filter((_, at) => looked[at]!.found === 'none')
-      if (store !== undefined && unknown.length > 0) {
-        await ask(store, unknown)
-        looked = looked.map((it, at) => (it.found === 'none' ? look(asked[at]!) : it))
-      }
+      const looked = await lookEverywhere(items.map(sign))
       const counts = new Map<string, number>()
-      const replies = looked.map(({ given, found }, at): Reply => {
-        const isPassed = given !== undefined && isAudited(items[at]!.textHash, audit_share)
-        const said = isPassed ? 'audited' : off && given ? 'off' : found
+      const replies = looked.map(({ found, known: hit }, at): Reply => {
+        const given: Answer | undefined = hit && { ...hit.answer, probabilities: [], tier: 'similar' }
+        const next = given && audit.next(items[at]!.textHash, given)
+        const said = next === undefined || next === 'answered' ? found : next
         counts.set(said, (counts.get(said) ?? 0) + 1)
         return said === 'hit' ? { kind: 'answer', answer: given!, shortlist: [] } : PASS
       })
@@ -109,23 +168,22 @@ export function similarTier({ task, store, emit }: SimilarOptions): SimilarTier 
       return replies
     },
     async learn(items, answers) {
-      const shared: Parameters<NearStore['add']>[0][number][] = []
+      const toShare: NearAddition[] = []
       answers.forEach((answer, at) => {
         const item = items[at]
-        if (answer === undefined || item === undefined || !isTrusted(answer, local_min)) return
+        if (answer === undefined || item === undefined) return
+        compareAudited(item, answer)
+        const rank = rankOf(answer, local_min)
+        if (rank === 0) return
         const texts = item.segments.map(normalise)
         const signed = signature(texts, compare)
-        if (isAudited(item.textHash, audit_share)) audit(signed, answer)
-        known.add(signed, answer)
-        shared.push({ id: item.textHash, value: values.encode({ texts, answer }), bands: known.bands(signed) })
+        keep(item.textHash, signed, answer)
+        // A local answer is not worth a server's time: other processes have the same model.
+        if (answer.tier === 'local') return
+        const value = values.encode({ texts, answer })
+        toShare.push({ id: item.textHash, value, bands: known.bands(signed), rank })
       })
-      if (shared.length > 0) await store?.add(shared)
+      if (toShare.length > 0) await store?.add(toShare)
     },
   }
-}
-
-/** What may be learned: asserted answers, and local ones with at least this probability on every level. */
-function isTrusted({ tier, probabilities }: Answer, local_min: number): boolean {
-  if (tier === 'llm' || tier === 'human') return true
-  return tier === 'local' && probabilities.every((probability) => probability >= local_min)
 }

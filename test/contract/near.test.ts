@@ -12,7 +12,7 @@ import { noRedis, startBlackHole, startRedis } from '../support/redis.ts'
 import type { OwnRedis } from '../support/redis.ts'
 
 const bands = (...hashes: number[]) => Uint32Array.from(hashes)
-const entry = (id: string, ...hashes: number[]) => ({ id, value: `value of ${id}`, bands: bands(...hashes) })
+const entry = (id: string, ...hashes: number[]) => ({ id, value: `value of ${id}`, bands: bands(...hashes), rank: 2 })
 const ids = (found: Awaited<ReturnType<NearStore['find']>>) =>
   found.map((entries) => entries.map(({ id }) => id).sort())
 
@@ -55,6 +55,18 @@ function contract(name: string, open: () => Promise<World>, skip: false | string
       assert.deepEqual(await world.store.find([bands(11, 0, 0)]), [[{ id: 'twice', value: 'second' }]])
     })
 
+    test('a value of a lower rank does not replace one of a higher, one of a higher or the same does', async () => {
+      const kept = async (rank: number, value: string) => {
+        await world.store.add([{ ...entry('ranked', 31, 32, 33), rank, value }])
+        return (await world.store.find([bands(31, 0, 0)]))[0]![0]!.value
+      }
+      assert.equal(await kept(2, 'LLM'), 'LLM')
+      assert.equal(await kept(1, 'model'), 'LLM')
+      assert.equal(await kept(3, 'person'), 'person')
+      assert.equal(await kept(2, 'LLM again'), 'person')
+      assert.equal(await kept(3, 'another person'), 'another person')
+    })
+
     test('a band that many share names its newest', async () => {
       for (let number = 0; number < 10; number++)
         await world.store.add([entry(`crowd ${number}`, 21, 100 + number, 200)])
@@ -88,6 +100,11 @@ describe('the shared store over a Redis that is not well', { skip: noRedis }, ()
     const client = new Redis(redis.url)
     await client.set('sluice:test:0:1', 'no sorted set')
     assert.deepEqual(ids(await store.find([bands(1, 2, 9)])), [['a']])
+    await client.del('sluice:test:t:a')
+    await client.rpush('sluice:test:t:a', 'no text')
+    assert.deepEqual(ids(await store.find([bands(9, 2, 9)])), [[]])
+    await store.add([entry('a', 1, 2, 3)])
+    assert.deepEqual(ids(await store.find([bands(1, 9, 9)])), [['a']], 'what is written takes their place')
     client.disconnect()
     await close()
   })

@@ -4,7 +4,7 @@ import type { NearEntry, NearStore } from '../../src/ports/near.ts'
 const WAYS = 4
 
 export function memoryNear(): NearStore {
-  const values = new Map<string, string>()
+  const values = new Map<string, { value: string; rank: number }>()
   const bands = new Map<string, string[]>()
   const keys = (hashes: Uint32Array) => Array.from(hashes, (hash, band) => `${band}:${hash}`)
   return {
@@ -12,14 +12,15 @@ export function memoryNear(): NearStore {
       return questions.map((question) => {
         const ids = new Set(keys(question).flatMap((key) => bands.get(key) ?? []))
         return [...ids].flatMap((id): NearEntry[] => {
-          const value = values.get(id)
-          return value === undefined ? [] : [{ id, value }]
+          const held = values.get(id)
+          return held === undefined ? [] : [{ id, value: held.value }]
         })
       })
     },
     async add(entries) {
-      for (const { id, value, bands: hashes } of entries) {
-        values.set(id, value)
+      for (const { id, value, bands: hashes, rank } of entries) {
+        if ((values.get(id)?.rank ?? 0) > rank) continue
+        values.set(id, { value, rank })
         for (const key of keys(hashes))
           bands.set(key, [id, ...(bands.get(key) ?? []).filter((other) => other !== id)].slice(0, WAYS))
       }

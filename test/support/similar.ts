@@ -9,4 +9,5 @@ export const SIMILAR: Similar = {
   false_hits_max: 0.1,
   local_min: 0.98,
   entries_max: 1_000,
+  bytes_max: 10_000_000,
 }

@@ -1,12 +1,13 @@
 // The similar tier: what it answers, what it passes on, from whom it learns, and how it is kept honest.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Answer } from '../../src/core/answer.ts'
+import type { Answer, Reply } from '../../src/core/answer.ts'
 import type { EventFields } from '../../src/core/events.ts'
 import type { Similar } from '../../src/core/task.ts'
 import type { Emit } from '../../src/ports/events.ts'
 import type { NearStore } from '../../src/ports/near.ts'
 import { similarTier } from '../../src/tiers/similar.ts'
+import { fakeClock } from '../fakes/clock.ts'
 import { LABELS, itemOf, taskOf } from '../fakes/items.ts'
 import { memoryNear } from '../fakes/near.ts'
 import { SIMILAR } from '../support/similar.ts'
@@ -16,10 +17,12 @@ const llm = (label = CHEESE!): Answer => ({ label, probabilities: [], tier: 'llm
 const GOUDA = 'acme organic young gouda cheese slices'
 const GOUDA_TOO = 'acme organic young gouda cheese slice'
 
-function open(changes: Partial<Similar> = {}, store?: NearStore) {
+const labelOf = (reply: Reply) => (reply.kind === 'answer' ? reply.answer.label : undefined)
+
+function open(changes: Partial<Similar> = {}, store?: NearStore, clock = fakeClock()) {
   const events: { name: string; fields: EventFields }[] = []
   const emit: Emit = (name, fields) => events.push({ name, fields })
-  const tier = similarTier({ task: taskOf({ similar: { ...SIMILAR, ...changes } }), store, emit })
+  const tier = similarTier({ task: taskOf({ similar: { ...SIMILAR, ...changes } }), store, clock, emit })
   const ask = async (title: string) => (await tier.answer([itemOf(1, title)]))[0]!
   const teach = (title: string, answer: Answer) => tier.learn([itemOf(2, title)], [answer])
   return { tier, ask, teach, events }
@@ -96,35 +99,79 @@ describe('the similar tier', () => {
     }
   })
 
-  test('an audited text goes on to the next tiers, and what those say is counted', async () => {
-    const { ask, teach, events } = open({ audit_share: 1 })
+  test('a local answer is worth nothing to other processes: they have the same model', async () => {
+    const store = memoryNear()
+    await open({}, store).teach(GOUDA, { ...llm(), tier: 'local', probabilities: [0.99, 0.99] })
+    assert.equal((await open({}, store).ask(GOUDA_TOO)).kind, 'pass')
+  })
+
+  test("a person's answer takes the place of the LLM's for the same text, and no later LLM's takes its place", async () => {
+    const store = memoryNear()
+    for (const { ask, teach } of [open(), open({}, store)]) {
+      await teach(GOUDA, llm())
+      await teach(GOUDA, { ...llm(BREAD), tier: 'human' })
+      await teach(GOUDA, llm())
+      assert.deepEqual(labelOf(await ask(GOUDA_TOO)), BREAD)
+    }
+    assert.deepEqual(labelOf(await open({}, store).ask(GOUDA_TOO)), BREAD, 'a process that begins now')
+  })
+
+  test('a correction made by another process is seen after five minutes', async () => {
+    const [store, clock] = [memoryNear(), fakeClock()]
+    const { ask, teach } = open({}, store, clock)
     await teach(GOUDA, llm())
+    await open({}, store).teach(GOUDA, { ...llm(BREAD), tier: 'human' })
+    await clock.sleep(299_000)
+    assert.deepEqual(labelOf(await ask(GOUDA_TOO)), CHEESE)
+    await clock.sleep(2_000)
+    assert.deepEqual(labelOf(await ask(GOUDA_TOO)), BREAD)
+  })
+
+  test('what it has learned stays known where the store has lost it, and the store is not asked each time', async () => {
+    let asked = 0
+    const lost: NearStore = {
+      find: async (questions) => ((asked += questions.length), questions.map(() => [])),
+      add: async () => {},
+    }
+    const clock = fakeClock()
+    const { ask, teach } = open({}, lost, clock)
+    await teach(GOUDA, llm())
+    await clock.sleep(301_000)
+    for (let round = 0; round < 3; round++) assert.deepEqual(labelOf(await ask(GOUDA_TOO)), CHEESE)
+    assert.equal(asked, 1)
+  })
+
+  test('an audited text goes on to the next tiers, and what those say is counted, once', async () => {
+    const { ask, teach, events } = open({ audit_share: 1 })
+    const audited = () => events.filter(({ name }) => name === 'similar.audited').map(({ fields }) => fields['right'])
+    await teach(GOUDA, llm())
+    await teach(GOUDA_TOO, llm())
+    assert.deepEqual(audited(), [], 'nobody had asked')
     assert.equal((await ask(GOUDA_TOO)).kind, 'pass')
     await teach(GOUDA_TOO, llm(BREAD))
-    const audited = events.filter(({ name }) => name === 'similar.audited')
-    assert.deepEqual(
-      audited.map(({ fields }) => fields['right']),
-      ['false'],
-    )
+    await teach(GOUDA_TOO, llm(BREAD))
+    assert.deepEqual(audited(), ['false'])
   })
 
   test('too many false hits switch it off, and it answers again when they have become few', async () => {
-    const { tier, teach, events } = open({ audit_share: 0.5, false_hits_max: 0.2, entries_max: 5_000 })
-    const titles = (from: number) =>
-      Array.from({ length: 400 }, (_, at) => [from + at, `gizmo model ${(from + at) * 7919} alpha`] as const)
+    const { tier, ask, teach, events } = open({ audit_share: 0.5, false_hits_max: 0.2, entries_max: 5_000 })
     const switched = () => events.filter(({ name }) => name === 'similar.switched').map(({ fields }) => fields['state'])
-    const feed = async (from: number, truth: (again: boolean) => Answer) => {
-      for (const [, title] of titles(from)) {
-        await teach(`${title} one two three four`, truth(false))
-        await teach(`${title} one two three fours`, truth(true))
+    const title = (number: number) => `gizmo model ${number * 7_919} alpha one two three four`
+    const feed = async (from: number, truth: Answer) => {
+      for (let number = from; number < from + 200; number++) {
+        await teach(title(number), llm())
+        if ((await ask(`${title(number)}s`)).kind === 'pass') await teach(`${title(number)}s`, truth)
       }
     }
-    await feed(0, (again) => llm(again ? BREAD : CHEESE))
+    await feed(0, llm(BREAD))
     assert.deepEqual(switched(), ['off'])
-    const replies = await tier.answer(titles(0).map(([at, title]) => itemOf(at, `${title} one two three four five`)))
-    assert.ok(replies.every(({ kind }) => kind === 'pass'))
-    for (let round = 1; round < 20 && switched().length === 1; round++) await feed(round * 10_000, () => llm())
+    const items = Array.from({ length: 200 }, (_, at) => itemOf(at, `${title(at)} five`))
+    assert.ok((await tier.answer(items)).every(({ kind }) => kind === 'pass'))
+    for (let round = 1; round < 20 && switched().length === 1; round++) await feed(round * 10_000, llm())
     assert.deepEqual(switched(), ['off', 'on'])
+    await teach(GOUDA, llm())
+    const again = Array.from('abcdefghijkl', (letter, at) => itemOf(at, `${GOUDA} ${letter}`))
+    assert.ok((await tier.answer(again)).some(({ kind }) => kind === 'answer'))
   })
 
   test('a batch without items is no error', async () => {

@@ -39,10 +39,17 @@ for first = 1, #KEYS, per do
 end
 return out`
 
-/** KEYS: the entry, then its bands. ARGV: id, value, time, seconds to live, ids a band. */
+/**
+ * KEYS: the entry, then its bands. ARGV: id, value, time, seconds to live, ids a band. A value begins with its rank; the
+ * held one stays where its rank is higher. What is of another type under a key of ours is no loss.
+ */
 const ADD = `
+local held = redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GETRANGE', KEYS[1], 0, 0) or ''
+if held > string.sub(ARGV[2], 1, 1) and held <= '9' then return end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[4])
 for at = 2, #KEYS do
+  local type = redis.call('TYPE', KEYS[at]).ok
+  if type ~= 'zset' and type ~= 'none' then redis.call('DEL', KEYS[at]) end
   redis.call('ZADD', KEYS[at], ARGV[3], ARGV[1])
   redis.call('ZREMRANGEBYRANK', KEYS[at], 0, -1 - tonumber(ARGV[5]))
   redis.call('EXPIRE', KEYS[at], ARGV[4])
@@ -80,9 +87,9 @@ export function redisNear(server: RedisServer, { scope, ttl_s, now }: RedisNearO
     },
     add: (entries) =>
       server.write(entries.length, (redis) =>
-        entries.map(({ id, value, bands }) => {
+        entries.map(({ id, value, bands, rank }) => {
           const keys = [prefix + id, ...bandKeys(bands)]
-          return redis.eval(ADD, keys.length, ...keys, id, value, now(), ttl_s, WAYS)
+          return redis.eval(ADD, keys.length, ...keys, id, `${rank}${value}`, now(), ttl_s, WAYS)
         }),
       ),
   }
@@ -90,7 +97,7 @@ export function redisNear(server: RedisServer, { scope, ttl_s, now }: RedisNearO
 
 function entriesOf(flat: readonly string[]): NearEntry[] {
   const entries: NearEntry[] = []
-  for (let at = 0; at + 1 < flat.length; at += 2) entries.push({ id: flat[at]!, value: flat[at + 1]! })
+  for (let at = 0; at + 1 < flat.length; at += 2) entries.push({ id: flat[at]!, value: flat[at + 1]!.slice(1) })
   return entries
 }
 

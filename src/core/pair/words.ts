@@ -118,8 +118,8 @@ function numberValue(text: string): number {
   return Number(text.replace(/,(?=\d{3})/gu, '').replace(',', '.'))
 }
 
-/** Splits one text into words. Never throws; at most 64 words are kept. */
-export function words(text: string): Text {
+/** Splits one text into words, the first `words_max` of it. Never throws. */
+export function words(text: string, words_max = WORDS_MAX): Text {
   const lower = text.normalize('NFKD').replace(MARK, '').normalize('NFKC').toLowerCase()
   const found: Word[] = []
   let phrase = 0
@@ -140,7 +140,7 @@ export function words(text: string): Text {
     found.push({ text: word, stem: kind === 'word' ? stem(word) : word, kind, value: 0, unit: '', phrase, afterFor })
   }
   for (const match of lower.matchAll(TOKEN)) {
-    if (found.length >= WORDS_MAX) break
+    if (found.length >= words_max) break
     const token = match[0]
     const first = token.charCodeAt(0)
     const alphanumeric = (first >= 97 && first <= 122) || (first >= 48 && first <= 57) || first > 0x7f
@@ -164,7 +164,7 @@ export function words(text: string): Text {
       foreignLetters += token.length
       if (token.length <= 2) plain(token, 'word')
       else
-        for (let at = 0; at + 1 < token.length && found.length < WORDS_MAX; at++) plain(token.slice(at, at + 2), 'word')
+        for (let at = 0; at + 1 < token.length && found.length < words_max; at++) plain(token.slice(at, at + 2), 'word')
       continue
     }
     if (first > 0x24f) foreignLetters += token.length

@@ -1,18 +1,23 @@
 // How often similar texts give a wrong answer: a fixed share of hits goes on to the next tiers, and what those say is
-// compared. The tier is off while the false-hit rate is above its limit beyond doubt.
+// compared. The tier is off while the false-hit rate is above its limit beyond doubt; then every hit goes on.
+// Pure but for what an audit holds, which is bounded.
 import { hash32 } from '../random.ts'
 import { wilson } from '../statistics.ts'
 import type { Interval } from '../statistics.ts'
 
 /** Hits that were audited and those of them that were wrong; old ones count less and less. */
-export interface Audits {
+export interface Audited {
   readonly hits: number
   readonly wrong: number
 }
 
-export const NO_AUDITS: Audits = { hits: 0, wrong: 0 }
+export const NONE_AUDITED: Audited = { hits: 0, wrong: 0 }
 
 const SEED = 77
+/** Audited hits that count. */
+const REMEMBERED = 2_000
+/** Hits passed on whose answers are awaited; the oldest is given up. */
+const AWAITED_MAX = 20_000
 
 /** The same texts are audited in every process and at every reading, so that both roles agree. `share` in [0, 1]. */
 export function isAudited(textHash: string, share: number): boolean {
@@ -20,7 +25,7 @@ export function isAudited(textHash: string, share: number): boolean {
 }
 
 /** With `memory` hits remembered: each new one takes away 1/memory of the weight of those before. */
-export function observed({ hits, wrong }: Audits, isWrong: boolean, memory: number): Audits {
+export function observed({ hits, wrong }: Audited, isWrong: boolean, memory: number): Audited {
   const keep = 1 - 1 / memory
   return { hits: hits * keep + 1, wrong: wrong * keep + (isWrong ? 1 : 0) }
 }
@@ -30,12 +35,56 @@ export interface FalseHits extends Interval {
 }
 
 /** False-hit rate with its 95 % interval (Wilson). */
-export function falseHits({ hits, wrong }: Audits): FalseHits {
+export function falseHits({ hits, wrong }: Audited): FalseHits {
   return { rate: hits === 0 ? 0 : wrong / hits, ...wilson(wrong, hits) }
 }
 
-/** Goes off where the whole interval is above the limit, and on again where its rate is below it. */
-export function isOff(audits: Audits, limit: number, wasOff: boolean): boolean {
-  const { rate, low } = falseHits(audits)
+/** Goes off where the whole interval is above the limit, and on again where its rate is no longer above it. */
+export function isOff(audited: Audited, limit: number, wasOff: boolean): boolean {
+  const { rate, low } = falseHits(audited)
   return wasOff ? rate > limit : low > limit
+}
+
+export interface Audit<T> {
+  /** True where a hit on this text would not be answered. */
+  passesOn(textHash: string): boolean
+  /** What happens with a hit on this text, that would be answered `given`; where it goes on, `heard` is awaited. */
+  next(textHash: string, given: T): 'answered' | 'audited' | 'off'
+  /** What the next tiers said of a text. Undefined where no hit on it was passed on. */
+  heard(textHash: string, isSame: (given: T) => boolean): Heard | undefined
+}
+
+export interface Heard extends FalseHits {
+  readonly isWrong: boolean
+  /** Where this was what switched the tier. */
+  readonly switched: 'off' | 'on' | undefined
+}
+
+/** `share` of hits audited while on; `limit`: the false-hit rate above which the tier goes off. */
+export function createAudit<T>(share: number, limit: number): Audit<T> {
+  const awaited = new Map<string, T>()
+  let audited = NONE_AUDITED
+  let off = false
+
+  const passesOn = (textHash: string) => off || isAudited(textHash, share)
+
+  return {
+    passesOn,
+    next(textHash, given) {
+      if (!passesOn(textHash)) return 'answered'
+      awaited.set(textHash, given)
+      if (awaited.size > AWAITED_MAX) awaited.delete(awaited.keys().next().value!)
+      return off ? 'off' : 'audited'
+    },
+    heard(textHash, isSame) {
+      const given = awaited.get(textHash)
+      if (given === undefined) return undefined
+      awaited.delete(textHash)
+      const isWrong = !isSame(given)
+      audited = observed(audited, isWrong, REMEMBERED)
+      const was = off
+      off = isOff(audited, limit, was)
+      return { isWrong, switched: off === was ? undefined : off ? 'off' : 'on', ...falseHits(audited) }
+    },
+  }
 }

@@ -1,4 +1,5 @@
-// How an answered text is written into the shared store and read back: compact JSON, [texts, answer].
+// How a text that the LLM or a person answered is written into the shared store and read back: compact JSON,
+// [texts, answer].
 // Must never return what the task could not have answered, nor texts of another shape.
 import { cachedAnswers } from '../cached-answer.ts'
 import type { Answer } from '../answer.ts'
@@ -27,7 +28,7 @@ export function answeredTexts({ labels, segments }: Pick<Task, 'labels' | 'segme
       const [texts, kept] = parse(value)
       if (!Array.isArray(texts) || texts.length !== segments.length) return undefined
       if (!texts.every((text) => typeof text === 'string') || typeof kept !== 'string') return undefined
-      const answer = answers.decode(kept, 'asserted') ?? answers.decode(kept, 'estimated')
+      const answer = answers.decode(kept, 'asserted')
       return answer && { texts, answer }
     },
   }

@@ -4,8 +4,8 @@
 /** Distinct trigrams, each as 32 mixed bits, in ascending order. */
 export type Grams = Int32Array
 
-/** A text gives at most this many trigrams; what comes after is not looked at. */
-const GRAMS_MAX = 1_024
+/** More than two segments of the longest kind have (core/text/normalise.ts); what comes after is not looked at. */
+const GRAMS_MAX = 8_192
 const SPACE = 32
 
 const found = new Int32Array(GRAMS_MAX)

@@ -14,18 +14,26 @@ export interface Signature {
   readonly parts: readonly Grams[]
   /** Trigrams of all parts, told apart by part. */
   readonly all: Grams
+  /** About what it costs the heap. */
+  readonly bytes: number
   /** What the texts state; found out when asked for. */
   facts(): Facts
 }
 
+/** What a signature and its place among others cost beside trigrams and text: objects, arrays, an answer, an id. */
+const OVERHEAD_BYTES = 900
+
 /** `texts`: an item's segments, normalised (core/text/normalise.ts). */
 export function signature(texts: readonly string[], compare: Compare): Signature {
   const parts = (compare === 'together' ? [texts.join(' ')] : texts).map(grams)
+  const all = parts.length === 1 ? parts[0]! : union(parts)
+  const text = texts.join(' , ')
   let stated: Facts | undefined
   return {
     parts,
-    all: parts.length === 1 ? parts[0]! : union(parts),
-    facts: () => (stated ??= facts(texts.join(' , '))),
+    all,
+    bytes: OVERHEAD_BYTES + 2 * text.length + 4 * all.length * (parts.length === 1 ? 1 : 2),
+    facts: () => (stated ??= facts(text)),
   }
 }
 

@@ -3,14 +3,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { random } from '../../../src/core/random.ts'
-import { NO_AUDITS, falseHits, isAudited, isOff, observed } from '../../../src/core/similar/audit.ts'
-import { FACTS, clash, facts } from '../../../src/core/similar/clash.ts'
-import type { Fact } from '../../../src/core/similar/clash.ts'
 import { grams, jaccard } from '../../../src/core/similar/grams.ts'
 import { bandHasher } from '../../../src/core/similar/minhash.ts'
 import { neighbours } from '../../../src/core/similar/neighbours.ts'
 import { signature, similarity } from '../../../src/core/similar/signature.ts'
 import { verdict } from '../../../src/core/similar/verdict.ts'
+import { NORMALISED_LENGTH_MAX } from '../../../src/core/text/normalise.ts'
 
 const text = fc.string({ unit: fc.constantFrom(...'abcde 0123-.äß中🧀'), maxLength: 60 })
 const one = (of: string) => signature([of], 'together')
@@ -50,8 +48,11 @@ describe('trigrams', () => {
     )
   })
 
-  test('a very long text costs no more than its first thousand', () => {
-    assert.ok(grams('abcdefghij '.repeat(100_000)).length <= 1_024)
+  test('the end of a segment of the longest kind counts; beyond the bound nothing does', () => {
+    const longest = Array.from({ length: NORMALISED_LENGTH_MAX / 10 }, (_, at) => `word${10_000 + at}`).join(' ')
+    assert.ok(jaccard(grams(longest), grams(`${longest.slice(0, -1)}x`)) < 1)
+    const endless = 'abcdefghij '.repeat(10_000)
+    assert.deepEqual(grams(endless), grams(`${endless} and more`))
   })
 })
 
@@ -92,13 +93,13 @@ describe('MinHash bands', () => {
 })
 
 describe('neighbours', () => {
-  const OPTIONS = { bands: 16, rows: 5, entries_max: 100 }
+  const OPTIONS = { bands: 16, rows: 5, entries_max: 100, bytes_max: 1_000_000 }
 
   test('a text that was added is found by itself, with similarity 1, first', () => {
     fc.assert(
       fc.property(fc.uniqueArray(text, { minLength: 1, maxLength: 30 }), (texts) => {
         const known = neighbours<string>(OPTIONS)
-        for (const of of texts) known.add(one(of), of)
+        for (const of of texts) known.add(of, one(of), of)
         for (const of of texts) {
           if (grams(of).length === 0) continue
           assert.equal(known.find(one(of), 0.8)[0]?.similarity, 1)
@@ -111,7 +112,7 @@ describe('neighbours', () => {
   test('everything found is at least as similar as was asked, most similar first', () => {
     const known = neighbours<string>(OPTIONS)
     const titles = ['acme green tea 100 bags', 'acme green tea 50 bags', 'acme green tea bags', 'garden hose 20 m']
-    for (const title of titles) known.add(one(title), title)
+    for (const title of titles) known.add(title, one(title), title)
     const found = known.find(one('acme green tea 100 bags'), 0.6)
     assert.deepEqual(
       found.map(({ value }) => value),
@@ -122,35 +123,42 @@ describe('neighbours', () => {
 
   test('the oldest text makes room, and what took its place is not taken for it', () => {
     const known = neighbours<number>({ ...OPTIONS, entries_max: 3 })
-    for (let number = 0; number < 10; number++) known.add(one(`${'abcdefghij'[number]!.repeat(3)} text`), number)
+    for (let number = 0; number < 10; number++)
+      known.add(`${number}`, one(`${'abcdefghij'[number]!.repeat(3)} text`), number)
     assert.deepEqual(known.find(one('aaa text'), 0.9), [])
     assert.equal(known.find(one('jjj text'), 0.9)[0]?.value, 9)
   })
-})
 
-describe('facts that clash', () => {
-  const TABLE: readonly (readonly [string, string, Fact | undefined])[] = [
-    ['olive oil 500 ml', 'olive oil 500ml', undefined],
-    ['olive oil 500 ml', 'olive oil 750 ml', 'numbers'],
-    ['phone 64 gb', 'phone 128 gb', 'numbers'],
-    ['toilet paper 6 rolls pack of 6', 'toilet paper 6 rolls pack of 12', 'numbers'],
-    ['pods 10 pcs', 'pods 16 pcs', 'packs'],
-    ['t-shirt xl', 't-shirt m', 'sizes'],
-    ['tv lg oled55c1', 'tv lg oled55c2', 'codes'],
-    ['yoghurt with sugar', 'yoghurt without sugar', 'negations'],
-    ['gluten free bread', 'gluten bread', 'negations'],
-    ['red mug', 'blue mug', 'colours'],
-    ['mug', 'mug', undefined],
-  ]
-  for (const [a, b, expected] of TABLE)
-    test(`"${a}" and "${b}": ${expected ?? 'none'}`, () => {
-      assert.equal(clash(facts(a), facts(b), FACTS), expected)
-      assert.equal(clash(facts(b), facts(a), FACTS), expected)
-    })
+  test('whatever is added in whatever order: both bounds hold, the newest of each text is held as long as there is room', () => {
+    const id = fc.integer({ min: 0, max: 12 })
+    fc.assert(
+      fc.property(fc.array(id, { maxLength: 60 }), fc.integer({ min: 1, max: 8 }), (ids, entries_max) => {
+        const of = (number: number) => one(`${'abcdefghijklm'[number]!.repeat(3)} text`)
+        const room = 5 * of(0).bytes
+        const known = neighbours<number>({ ...OPTIONS, entries_max, bytes_max: room })
+        ids.forEach((number, round) => known.add(`${number}`, of(number), round))
+        const newest = new Map(ids.map((number, round) => [number, round]))
+        const held = [...newest].filter(([number]) => known.get(`${number}`) !== undefined)
+        assert.ok(held.length <= Math.min(entries_max, 5))
+        for (const [number, round] of held) {
+          assert.equal(known.get(`${number}`), round)
+          assert.deepEqual(
+            known.find(of(number), 0.99).map(({ value }) => value),
+            [round],
+          )
+        }
+        const last = ids.at(-1)
+        if (last !== undefined) assert.equal(known.get(`${last}`), ids.length - 1)
+      }),
+      { numRuns: 100 },
+    )
+  })
 
-  test('only what the task names counts', () => {
-    assert.equal(clash(facts('red mug 2 l'), facts('blue mug 3 l'), ['codes']), undefined)
-    assert.equal(clash(facts('red mug 2 l'), facts('blue mug 3 l'), ['colours']), 'colours')
+  test('a text that is more than all bytes is not held', () => {
+    const known = neighbours<number>({ ...OPTIONS, bytes_max: 2_000 })
+    known.add('short', one('short text'), 1)
+    known.add('long', one('long text '.repeat(200)), 2)
+    assert.deepEqual([known.get('short'), known.get('long')], [1, undefined])
   })
 })
 
@@ -167,40 +175,5 @@ describe('the verdict', () => {
     assert.deepEqual(verdict(asked, split, [], same), { kind: 'doubt', why: 'disagreement' })
     assert.deepEqual(verdict(asked, split, ['numbers'], same), { kind: 'hit', value: 'cups', similarity: 0.8 })
     assert.deepEqual(verdict(asked, [split[0]!], ['numbers'], same), { kind: 'doubt', why: 'clash' })
-  })
-})
-
-describe('the audit', () => {
-  test('takes about the share it is told, the same texts every time', () => {
-    const audited = Array.from({ length: 20_000 }, (_, at) => isAudited(`text ${at}`, 0.05))
-    const share = audited.filter(Boolean).length / audited.length
-    assert.ok(Math.abs(share - 0.05) < 0.007, String(share))
-    assert.deepEqual(
-      audited,
-      audited.map((_, at) => isAudited(`text ${at}`, 0.05)),
-    )
-    assert.ok(!isAudited('x', 0) && isAudited('x', 1))
-  })
-
-  test('a few wrong hits are no proof; many are; when they have become few the tier is on again', () => {
-    const feed = (from: typeof NO_AUDITS, hits: number, wrongEvery: number) => {
-      let audits = from
-      for (let hit = 1; hit <= hits; hit++) audits = observed(audits, hit % wrongEvery === 0, 200)
-      return audits
-    }
-    const few = feed(NO_AUDITS, 3, 2)
-    assert.ok(falseHits(few).rate > 0.1)
-    assert.ok(!isOff(few, 0.1, false), 'one of three may be chance')
-    const bad = feed(NO_AUDITS, 300, 3)
-    assert.ok(isOff(bad, 0.1, false))
-    const better = feed(bad, 1_000, 50)
-    assert.ok(!isOff(better, 0.1, true))
-    assert.ok(isOff(feed(bad, 20, 50), 0.1, true), 'not at once')
-  })
-
-  test('what is remembered is bounded', () => {
-    let audits = NO_AUDITS
-    for (let hit = 0; hit < 5_000; hit++) audits = observed(audits, true, 200)
-    assert.ok(audits.hits <= 200.001)
   })
 })
