@@ -74,6 +74,14 @@ export const llmSchema = z
     breaker_reset_ms: ms(10_000, 'an open breaker lets one probe through after this'),
     backoff_ms: ms(500, 'first wait before a failed call is tried again; doubles, with jitter'),
     backoff_max_ms: ms(30_000, 'longest wait'),
+    coalesce_wait_ms: z
+      .int()
+      .min(0)
+      .max(600_000)
+      .default(30_000)
+      .describe(
+        'a text that is being asked about already waits this long for that answer, then is asked about too; 0: at once (milliseconds)',
+      ),
     prices: PRICES.describe('price table by model name; what is missing costs 0 in reports'),
     redact: redactSchema,
   })

@@ -15,6 +15,8 @@ export interface OpenAiOptions extends ClientOptions {
   readonly timeout_ms: number
   /** Default 0; a model that takes none is asked without. */
   readonly temperature?: number
+  /** How the bound on a reply is called; default `max_completion_tokens`, or the other where that one is turned down. */
+  readonly output_tokens_key?: 'max_completion_tokens' | 'max_tokens'
   /** A longer Retry-After is taken for this; default 60 s. */
   readonly retry_after_max_ms?: number
   /** Default 2 MiB. */
@@ -26,7 +28,7 @@ export function openAiLlm(options: OpenAiOptions): Llm {
   const { model, timeout_ms, retry_after_max_ms = 60_000 } = options
   const { client, host } = openClient(options, options.replyBytes_max ?? 2 * 1_048_576)
   /** Parameters that this model turned down: reasoning models take no temperature, older servers have other names. */
-  const unsupported = new Set<string>()
+  const unsupported = new Set<string>(options.output_tokens_key === 'max_tokens' ? ['max_completion_tokens'] : [])
 
   async function send(request: LlmRequest, signal: AbortSignal): Promise<unknown> {
     try {
