@@ -160,6 +160,30 @@ export const EVENTS = {
     labels: ['provider'],
     metric: events('sluice_llm_refused_total'),
   },
+  'budget.waiting': {
+    level: 'warn',
+    says: 'calls of the task wait because of this limit (or of Redis, or the ledger); nobody is asked meanwhile; once an episode',
+    labels: ['task', 'limit'],
+    metric: events('sluice_budget_waits_total'),
+  },
+  'budget.resumed': {
+    level: 'info',
+    says: 'calls of the task are made again, after so many seconds',
+    labels: ['task'],
+    metric: counter('sluice_budget_waiting_seconds_total', 'seconds'),
+  },
+  'budget.switched': {
+    level: 'warn',
+    says: 'who pays: `own` is the part kept back for the time that Redis does not answer, `shared` the rest, with it',
+    labels: ['purse'],
+    metric: events('sluice_budget_switches_total'),
+  },
+  'ledger.failed': {
+    level: 'warn',
+    says: 'a call could not be written down: before the call, it waits; after it, it stands at its reservation until its batch is committed',
+    labels: ['task', 'record'],
+    metric: events('sluice_ledger_failures_total'),
+  },
   'llm.failed-over': {
     level: 'warn',
     says: 'a provider did not answer a call, or would not, and the next one was asked',
@@ -171,6 +195,18 @@ export const EVENTS = {
     says: 'how many calls at once this provider is asked: halved when it is too busy (429), slowly more again',
     labels: ['provider'],
     metric: gauge('sluice_llm_concurrency_calls', 'calls'),
+  },
+  'llm.coalesced': {
+    level: 'debug',
+    says: 'items whose text, or one nearly the same, was being asked about already: `answered` by that, at no cost, or `asked` about after all',
+    labels: ['task', 'text', 'where', 'became'],
+    metric: counter('sluice_llm_coalesced_items_total', 'items'),
+  },
+  'llm.waited': {
+    level: 'debug',
+    says: 'a batch waited for the answers to texts that others were asking about',
+    labels: ['task'],
+    metric: histogram('sluice_llm_wait_seconds', 'seconds'),
   },
   'breaker.changed': {
     level: 'warn',

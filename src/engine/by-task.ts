@@ -1,12 +1,16 @@
 // One topic, several tasks (the fallback topic): each task's records go to that task's handler.
 // The task is read from the header `sluice-task`, so that nothing is decoded twice.
-import type { Batch, Handler, InputRecord } from '../ports/stream.ts'
+import type { Batch, Handler, InputRecord, OutputRecord } from '../ports/stream.ts'
+import type { Turn } from '../ports/tier.ts'
+
+/** A handler that is told of the turn: the same one for all tasks of a batch, since they are committed together. */
+export type TurnHandler = (...given: [...Parameters<Handler>, turn: Turn]) => Promise<readonly OutputRecord[]>
 
 /**
  * Records of a task that is not in the map go to the first handler, which refuses them as dead letters.
- * Outcomes keep input order within each task.
+ * Outcomes keep input order within each task. `nameTurn`: see core/llm/turn.ts.
  */
-export function handleByTask(handlers: ReadonlyMap<string, Handler>): Handler {
+export function handleByTask(handlers: ReadonlyMap<string, TurnHandler>, nameTurn: () => string): Handler {
   const first = handlers.keys().next().value
   if (first === undefined) throw new RangeError('no task to handle')
   return async (batch, progress, afterCommit) => {
@@ -15,8 +19,14 @@ export function handleByTask(handlers: ReadonlyMap<string, Handler>): Handler {
       return handlers.has(name) ? name : first
     }
     const parts = [...Map.groupBy(batch.records, taskOf)]
+    const over = Promise.withResolvers<void>()
+    const works: (() => Promise<void>)[] = []
+    afterCommit(() => Promise.all(works.map((work) => work())).then(() => over.resolve()), over.resolve)
+    const turn = { name: nameTurn(), over: over.promise }
     const written = await Promise.all(
-      parts.map(([task, records]) => handlers.get(task)!({ ...batch, records } satisfies Batch, progress, afterCommit)),
+      parts.map(([task, records]) =>
+        handlers.get(task)!({ ...batch, records } satisfies Batch, progress, (work) => works.push(work), turn),
+      ),
     )
     return written.flat()
   }

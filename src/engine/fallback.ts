@@ -9,11 +9,14 @@ import type { Task } from '../core/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Codec, Decoded } from '../ports/codec.ts'
 import type { Emit } from '../ports/events.ts'
-import type { Batch, Handler, OutputRecord } from '../ports/stream.ts'
-import type { LlmResult, OpenItem, TierPort } from '../ports/tier.ts'
+import type { Batch, OutputRecord } from '../ports/stream.ts'
+import type { LlmResult, OpenItem, TierPort, Turn } from '../ports/tier.ts'
+import type { TurnHandler } from './by-task.ts'
 import { readFallback } from './fallback-record.ts'
 import { decodePatiently } from './intake.ts'
 import { countOutcomes, stopwatch } from './measure.ts'
+import { book } from '../core/llm/ledger.ts'
+import type { CallWriter } from './calls.ts'
 import type { LabelWriter } from './labels.ts'
 import type { OutcomeWriter } from './outcomes.ts'
 
@@ -25,17 +28,22 @@ export interface FallbackDeps {
   readonly hash: (segments: readonly string[]) => string | undefined
   /** What is known by now without asking the LLM: the caches. */
   readonly known: TierPort
-  readonly askLlm: (open: readonly OpenItem[], progress: () => Promise<void>) => Promise<readonly LlmResult[]>
+  readonly askLlm: (
+    open: readonly OpenItem[],
+    progress: () => Promise<void>,
+    turn: Turn,
+  ) => Promise<readonly LlmResult[]>
   readonly remember: (items: readonly Item[], answers: readonly (Answer | undefined)[]) => Promise<void>
   readonly outcomes: OutcomeWriter
   readonly labels: LabelWriter
+  readonly calls: CallWriter
 }
 
-export function createFallbackHandler(deps: FallbackDeps): Handler {
+export function createFallbackHandler(deps: FallbackDeps): TurnHandler {
   const { task, clock, emit } = deps
   const paths = pathIndex(task.labels)
 
-  return async (batch, progress, afterCommit) => {
+  return async (batch, progress, afterCommit, turn) => {
     const lap = stopwatch(clock, emit, `${task.name}:fallback`)
     const decoded = await decodePatiently(deps, batch, progress)
     const taken = batch.records.map((_, index) => take(deps, paths, batch, index, decoded[index]!))
@@ -44,7 +52,7 @@ export function createFallbackHandler(deps: FallbackDeps): Handler {
     const cached = await deps.known.answer(waiting.map(({ item }) => item))
     lap('known')
     const unknown = waiting.filter((_, index) => cached[index]?.kind !== 'answer')
-    const verdicts = unknown.length > 0 ? await deps.askLlm(unknown, progress) : []
+    const verdicts = unknown.length > 0 ? await deps.askLlm(unknown, progress, turn) : []
     lap('llm')
     // Only once committed: a batch that is read again must be asked again, or its labels would never be written.
     afterCommit(() =>
@@ -64,11 +72,17 @@ export function createFallbackHandler(deps: FallbackDeps): Handler {
       return { kind: 'review', item: it.item, shortlist: verdict.shortlist, why: verdict.why }
     })
     const records: OutputRecord[] = await deps.outcomes.write(outcomes, (_, index) => batch.records[index])
-    const labels = await deps.labels.write(verdicts.filter((verdict) => verdict.kind === 'answered'))
+    const labels = await deps.labels.write(verdicts.filter(isLabel))
+    const calls = await deps.calls.write(book(verdicts))
     lap('encode')
     countOutcomes(emit, task.name, outcomes)
-    return [...records, ...labels]
+    return [...records, ...labels, ...calls]
   }
+}
+
+/** What the LLM said of this very text. What it said of one nearly the same is a result, and teaches nothing. */
+function isLabel(verdict: LlmResult): verdict is Extract<LlmResult, { kind: 'answered' }> {
+  return verdict.kind === 'answered' && verdict.answer.tier !== 'similar'
 }
 
 function take(

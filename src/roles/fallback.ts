@@ -9,6 +9,7 @@ import { createLabelWriter } from '../engine/labels.ts'
 import { createOutcomeWriter } from '../engine/outcomes.ts'
 import { exactTier, textHash } from '../tiers/exact.ts'
 import { createLlmTier } from '../tiers/llm.ts'
+import { coalescing } from './coalescing.ts'
 import { openProviders } from './providers.ts'
 import type { Role, Runtime } from './runtime.ts'
 import { rememberIn } from './similar.ts'
@@ -22,8 +23,7 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
   const { config, codec, clock, emit, asserted, estimated } = runtime
   const { llm: settings } = config
   const providers = openProviders(config, tasks.length, clock, emit)
-  // A drain ends the waiting through `progress`, which throws then: nothing of the batch is committed.
-  const never = new AbortController().signal
+  const turns = coalescing(runtime, PROGRESS_MS)
   const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
   const redact = redactor(settings.redact)
   const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
@@ -31,15 +31,16 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
   const handlers = tasks.map(({ task }) => {
     const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })
     const similar = runtime.similar(task)
-    const tier = createLlmTier({ task, providers, clock, emit, limits, hash, redact })
+    const known = inOrder(similar ? [exact, similar] : [exact])
+    const llm = createLlmTier({ task, providers, clock, emit, limits, hash, redact })
     const handler = createFallbackHandler({
       task,
       codec,
       clock,
       emit,
-      known: inOrder(similar ? [exact, similar] : [exact]),
+      known,
       hash: textHash,
-      askLlm: (open, progress) => tier.answer(open, progress, never),
+      askLlm: turns.around(task, llm, known, similar),
       remember: rememberIn(exact, similar),
       outcomes: createOutcomeWriter(task, runtime.outcomeTopics, codec),
       labels: createLabelWriter(task, runtime.topicName('labels'), codec),
@@ -53,8 +54,11 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
     settings.items_per_call_max * settings.calls_concurrently * ROUNDS_PER_BATCH,
   )
   return {
-    run: () => stream.run(handleByTask(new Map(handlers))).finally(() => providers.close()),
-    drain: () => stream.drain(),
+    run: () => stream.run(handleByTask(new Map(handlers), turns.nameTurn)).finally(() => providers.close()),
+    drain: () => {
+      turns.drain()
+      return stream.drain()
+    },
     degraded: () => providers.degraded(),
   }
 }

@@ -7,9 +7,10 @@ import { connectAdmin, createKafkaClient } from '../adapters/kafka/client.ts'
 import { createOffsets } from '../adapters/kafka/offsets.ts'
 import { createKafkaStream } from '../adapters/kafka/stream.ts'
 import { createCodec } from '../adapters/registry/codec.ts'
+import type { Task } from '../core/task.ts'
 import type { Emit } from '../ports/events.ts'
 import type { Stream } from '../ports/stream.ts'
-import { openCaches } from './caches.ts'
+import { openCaches, scopeOf } from './caches.ts'
 import { similarTiers } from './similar.ts'
 
 export interface Role {
@@ -48,6 +49,7 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
     estimated: caches.estimated,
     cacheHealthy: caches.healthy,
     similar: similarTiers(caches, emit),
+    leases: (task: Task) => caches.leases(scopeOf(task)),
     topicName,
     outcomeTopics: {
       results: topicName('results'),

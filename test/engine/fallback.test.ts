@@ -22,6 +22,7 @@ import { committed } from '../fakes/committed.ts'
 const TOPICS = { results: 'results', fallback: 'fallback', reviews: 'reviews', deadLetters: 'dead-letters' }
 const codec = memoryCodec(['results', 'fallback', 'reviews', 'labels'])
 const progress = async () => {}
+const TURN = { name: 'turn', over: new Promise<void>(() => {}) }
 const RECORD = { model: 'm', inputTokens: 1, outputTokens: 1, costUsd: 0 } as never
 
 const KNOWN = pathIndex(taskOf().labels)
@@ -70,7 +71,8 @@ function engine(llm: (item: Item) => Partial<LlmResult>, known: (item: Item) => 
     outcomes: createOutcomeWriter(task, TOPICS, codec),
     labels: createLabelWriter(task, 'labels', codec),
   })
-  return { handler: committed(handler), uncommitted: handler, asked, remembered }
+  const inTurn: Handler = (...given) => handler(...given, TURN)
+  return { handler: committed(inTurn), uncommitted: inTurn, asked, remembered }
 }
 const answered = () => ({ kind: 'answered', answer: answerOf([], { tier: 'llm', digest: 'prompt' }) }) as const
 const review = () => ({ kind: 'review', shortlist: [], why: 'refused' }) as const
@@ -179,6 +181,7 @@ describe('one topic, several tasks', () => {
         ['a', handler('a')],
         ['b', handler('b')],
       ]),
+      () => 'turn',
     ),
   )
 
@@ -194,7 +197,8 @@ describe('one topic, several tasks', () => {
     ])
   })
 
-  test('no task at all is a mistake of ours', () => assert.throws(() => handleByTask(new Map()), RangeError))
+  test('no task at all is a mistake of ours', () =>
+    assert.throws(() => handleByTask(new Map(), () => 'turn'), RangeError))
 })
 
 describe('several running things', () => {
