@@ -21,7 +21,7 @@ export interface Similar {
   readonly vetoes: readonly Fact[]
   readonly audit_share: number
   readonly false_hits_max: number
-  readonly local_min: number
+  readonly local_min?: number | undefined
   readonly entries_max: number
   readonly bytes_max: number
 }

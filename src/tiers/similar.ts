@@ -1,5 +1,5 @@
-// The similar tier: a text nearly the same as one that the LLM, a person or a very sure local model has answered gets that
-// answer, unless what differs may matter. A share of such texts goes on all the same, to know how often this is wrong.
+// The similar tier: a text nearly the same as one that the LLM or a person has answered gets that answer, unless what
+// differs may matter. A share of such texts goes on all the same, to know how often this is wrong.
 // Must never throw, and never learn from its own answers: errors would spread from text to text.
 import { PASS } from '../core/answer.ts'
 import type { Answer, Reply } from '../core/answer.ts'

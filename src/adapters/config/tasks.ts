@@ -67,8 +67,8 @@ export const taskSchema = z.strictObject({
         .number()
         .min(0)
         .max(1)
-        .default(0.98)
-        .describe('local answers at least this sure are learned from too'),
+        .optional()
+        .describe('local answers at least this sure on every level are learned from too; absent: none are'),
       entries_max: z
         .int()
         .positive()

@@ -24,6 +24,7 @@ describe('the rank of an answer', () => {
       of('similar'),
     ].map((answer) => rankOf(answer, 0.98))
     assert.deepEqual(ranks, [3, 2, 1, 0, 0, 0, 0])
+    assert.equal(rankOf(of('local', [1]), undefined), 0, 'unless it is told how sure is sure')
   })
 
   test('the later answer counts among equals, and never one of lower standing', () => {
