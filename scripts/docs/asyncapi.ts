@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { readTopics } from '../../src/adapters/config/topics.ts'
 import type { Topic } from '../../src/adapters/config/topics.ts'
-import { COMMON_HEADERS, DEAD_LETTER_HEADERS, OPTIONAL_HEADERS, OUTCOME_HEADERS } from '../../src/core/headers.ts'
+import { CALL_HEADERS, COMMON_HEADERS, DEAD_LETTER_HEADERS, OPTIONAL_HEADERS, OUTCOME_HEADERS } from '../../src/core/headers.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 
 const BINDING = '0.5.0'
@@ -32,6 +32,7 @@ export async function renderAsyncApi(): Promise<string> {
         outcomeHeaders: headersOf({ ...COMMON_HEADERS, ...OUTCOME_HEADERS }),
         deadLetterHeaders: headersOf({ ...COMMON_HEADERS, ...OUTCOME_HEADERS, ...DEAD_LETTER_HEADERS }),
         labelHeaders: headersOf(COMMON_HEADERS),
+        callHeaders: headersOf(CALL_HEADERS),
       },
     },
   }
@@ -70,6 +71,7 @@ function messageOf({ alias, description, key, format, avro, writers }: Topic): o
     reviews: 'outcome',
     'dead-letters': 'deadLetter',
     labels: 'label',
+    calls: 'call',
   }
   const schema = headers[alias as keyof typeof headers]
   const contentType = { avro: 'application/vnd.apache.avro', json: 'application/json', raw: 'application/octet-stream' }

@@ -154,6 +154,24 @@ export const EVENTS = {
     labels: ['task', 'why'],
     metric: counter('sluice_llm_rejected_total', 'items'),
   },
+  'llm.suspected': {
+    level: 'warn',
+    says: 'texts that look as if they spoke to the LLM: asked alone, answered only as the local model would',
+    labels: ['task'],
+    metric: counter('sluice_llm_suspected_total', 'items'),
+  },
+  'llm.resized': {
+    level: 'info',
+    says: 'calls hold more or fewer items: answers at the size so far were at fault too often, or are not any more',
+    labels: ['task'],
+    metric: gauge('sluice_llm_call_items', 'items'),
+  },
+  'llm.audited': {
+    level: 'debug',
+    says: 'an item that shared a call was asked again alone: was its answer the same?',
+    labels: ['task', 'same'],
+    metric: events('sluice_llm_audits_total'),
+  },
   'llm.refused': {
     level: 'error',
     says: 'a provider refuses the key, the model or the address; where there is no other, items wait until that is put right',

@@ -25,6 +25,16 @@ export const DEAD_LETTER_HEADERS = {
   'sluice-source': 'topic/partition/offset of the input record',
 } as const
 
+/** On records of calls: these and no others. */
+export const CALL_HEADERS = {
+  'sluice-task': COMMON_HEADERS['sluice-task'],
+  'sluice-state': 'reserved, settled, failed or booked: see schemas/call.avsc',
+  ce_specversion: COMMON_HEADERS.ce_specversion,
+  ce_type: 'CloudEvents type: dev.sluice.call',
+  ce_source: COMMON_HEADERS.ce_source,
+  ce_id: 'CloudEvents id: call and state',
+} as const
+
 /** Only where the input record had it, or where something was cut. */
 export const OPTIONAL_HEADERS = {
   traceparent: 'W3C trace context of the input record, carried through',

@@ -3,7 +3,10 @@ import type { LlmUsage } from '../core/llm/usage.ts'
 import type { Prompt } from '../core/prompt.ts'
 
 /** The root of its schema is an object. */
-export type LlmRequest = Prompt
+export interface LlmRequest extends Prompt {
+  /** Names the call to the provider, so that both can speak of the same one later. ASCII, 512 characters at most. */
+  readonly id?: string
+}
 
 export interface LlmReply {
   /** The raw text: not trusted, not yet parsed. */
@@ -32,14 +35,26 @@ export class LlmUnavailable extends Error {
   readonly retryAfter_ms: number | undefined
   /** Too many calls at once or in a minute (429): fewer at a time would do. */
   readonly busy: boolean
-  constructor(message: string, says: { readonly retryAfter_ms?: number | undefined; readonly busy?: boolean } = {}) {
+  /** The provider did nothing that costs money; false: nobody knows, as after a time-out. */
+  readonly unbilled: boolean
+  constructor(
+    message: string,
+    says: { readonly retryAfter_ms?: number | undefined; readonly busy?: boolean; readonly unbilled?: boolean } = {},
+  ) {
     super(message)
     this.retryAfter_ms = says.retryAfter_ms
     this.busy = says.busy ?? false
+    this.unbilled = says.unbilled ?? this.busy
   }
 }
 
 /** This very request was not taken, or its reply was unreadable: asking the same again is of little use. */
 export class LlmRejected extends Error {
   override readonly name = 'LlmRejected'
+  /** As with LlmUnavailable: true where the request was turned away, false where its reply was unreadable. */
+  readonly unbilled: boolean
+  constructor(message: string, { unbilled = false }: { readonly unbilled?: boolean } = {}) {
+    super(message)
+    this.unbilled = unbilled
+  }
 }

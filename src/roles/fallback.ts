@@ -10,6 +10,7 @@ import { createOutcomeWriter } from '../engine/outcomes.ts'
 import { exactTier, textHash } from '../tiers/exact.ts'
 import { createLlmTier } from '../tiers/llm.ts'
 import { coalescing } from './coalescing.ts'
+import { openBooks } from './books.ts'
 import { openProviders } from './providers.ts'
 import type { Role, Runtime } from './runtime.ts'
 import { rememberIn } from './similar.ts'
@@ -22,6 +23,7 @@ const PROGRESS_MS = 2000
 export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role {
   const { config, codec, clock, emit, asserted, estimated } = runtime
   const { llm: settings } = config
+  const books = openBooks(runtime)
   const providers = openProviders(config, tasks.length, clock, emit)
   const turns = coalescing(runtime, PROGRESS_MS)
   const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
@@ -32,7 +34,7 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
     const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })
     const similar = runtime.similar(task)
     const known = inOrder(similar ? [exact, similar] : [exact])
-    const llm = createLlmTier({ task, providers, clock, emit, limits, hash, redact })
+    const llm = createLlmTier({ task, providers, clock, emit, books, limits, hash, redact })
     const handler = createFallbackHandler({
       task,
       codec,
@@ -44,6 +46,7 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
       remember: rememberIn(exact, similar),
       outcomes: createOutcomeWriter(task, runtime.outcomeTopics, codec),
       labels: createLabelWriter(task, runtime.topicName('labels'), codec),
+      calls: books.calls,
     })
     return [task.name, handler] as const
   })
@@ -53,8 +56,12 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
     runtime.topicName('fallback'),
     settings.items_per_call_max * settings.calls_concurrently * ROUNDS_PER_BATCH,
   )
+  const close = async (): Promise<void> => {
+    providers.close()
+    await books.close()
+  }
   return {
-    run: () => stream.run(handleByTask(new Map(handlers), turns.nameTurn)).finally(() => providers.close()),
+    run: () => stream.run(handleByTask(new Map(handlers), turns.nameTurn)).finally(close),
     drain: () => {
       turns.drain()
       return stream.drain()

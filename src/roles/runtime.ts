@@ -30,7 +30,7 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
   const admin = await connectAdmin(client, kafka)
   const offsets = createOffsets(admin)
   const topicName = (alias: string): string => topics.get(alias)!.name
-  const written = ['results', 'fallback', 'labels', 'reviews', 'dead-letters'].map(topicName)
+  const written = ['results', 'fallback', 'labels', 'reviews', 'dead-letters', 'calls'].map(topicName)
   const codec = await offsets
     .assertExist(written)
     .then(() => createCodec({ ...config.registry, ...config.limits }, formatsOf(topics)))
@@ -42,6 +42,7 @@ export async function openRuntime({ config, topics }: Deployment, emit: Emit) {
 
   return {
     config,
+    client,
     emit,
     clock: systemClock,
     codec,

@@ -57,9 +57,9 @@ export interface SourcedReply extends LlmReply {
 
 /**
  * Goes around every try at a provider: what must happen before money can be spent, and after. Rejects with what `call`
- * rejects with; BreakerOpen is then a call that did not take place. May wait before it calls.
+ * rejects with; BreakerOpen is then a call that did not take place. May wait before it calls, by a name that is new.
  */
-export type Around = (by: LlmSource, call: () => Promise<LlmReply>) => Promise<LlmReply>
+export type Around = (by: LlmSource, call: (id?: string) => Promise<LlmReply>) => Promise<LlmReply>
 
 export interface CompleteOptions {
   /** The request holds one item alone: refused from the start, it is no poisonous text but a wrong model or address. */
@@ -91,6 +91,13 @@ export function statusOf(error: unknown): 'unavailable' | 'busy' | 'rejected' | 
   if (error instanceof LlmUnavailable) return error.busy ? 'busy' : 'unavailable'
   if (error instanceof LlmRejected || error instanceof Stranger) return 'rejected'
   return isRefusal(error) ? 'refused' : 'failed'
+}
+
+/** True where the attempt has certainly cost nothing; false where nobody knows. */
+export function isUnbilled(error: unknown): boolean {
+  if (error instanceof Stranger) return error.rejected.unbilled
+  if (error instanceof LlmUnavailable || error instanceof LlmRejected) return error.unbilled
+  return error instanceof BreakerOpen || isRefusal(error)
 }
 
 const isRefusal = (error: unknown) => error instanceof SluiceError && error.code === 'SL401'
@@ -170,7 +177,9 @@ export function createProviders(options: ProvidersOptions): Providers {
         if (!takesCalls(seat)) continue // it went away while this call waited for its turn
         const last = failed.at(-1)
         if (last) emit('llm.failed-over', { provider: last.seat.name, why: statusOf(last.error), to: seat.name })
-        const reply = await around(seat.by, () => attempt(seat, request, signal))
+        const reply = await around(seat.by, (id) =>
+          attempt(seat, id === undefined ? request : { ...request, id }, signal),
+        )
         return { ...reply, by: seat.by }
       } catch (error) {
         signal.throwIfAborted()

@@ -3,17 +3,24 @@
 // Must never let an LLM's or a product's text out by any other door than a checked label.
 import { callThrough } from './llm-call.ts'
 import { callIds, fold, open, plan } from '../core/llm/asking.ts'
+import { isSuspicious } from '../core/llm/suspicion.ts'
+import { callSize, massFor, tuned, untuned } from '../core/llm/tuning.ts'
 import { addUsage, NO_USAGE, shareUsage } from '../core/llm/usage.ts'
 import { promptDigest, renderPrompt } from '../core/prompt.ts'
+import { hash32 } from '../core/random.ts'
 import { whilePulsing } from './pulse.ts'
 import type { Fail } from './pulse.ts'
-import type { Asking, AskLimits, Call, Verdict } from '../core/llm/asking.ts'
+import type { Asking, AskLimits, Call, Question, Verdict } from '../core/llm/asking.ts'
+import type { Seen, SizeLimits } from '../core/llm/tuning.ts'
+import type { CallRecord } from '../core/llm/ledger.ts'
 import type { LlmCallRecord } from '../core/llm/usage.ts'
 import type { Hash } from '../core/prompt.ts'
 import type { LlmResult, OpenItem } from '../ports/tier.ts'
 import type { CallLimits, CallOptions, Heeded } from './llm-call.ts'
 
-export interface LlmLimits extends AskLimits, CallLimits {
+export interface LlmLimits extends AskLimits, CallLimits, SizeLimits {
+  /** Share of the texts that are asked once more alone, to measure what sharing a call does to answers; in [0, 1]. */
+  readonly call_audit_share: number
   /** Each segment is cut to this many UTF-16 units in a prompt. */
   readonly segment_chars_max: number
   /** Tokens that one reply may take, those of a model's reasoning included. */
@@ -39,12 +46,20 @@ export interface LlmTier {
   answer(open: readonly OpenItem[], progress: () => Promise<void>, signal: AbortSignal): Promise<readonly LlmResult[]>
 }
 
+const REVIEWS = {
+  'no-label-fits': 'the LLM says that no label fits',
+  suspicious: 'the text looks as if it spoke to the LLM, and the LLM did not answer as the local model',
+} as const
+/** Which texts are audited is told by their hash, with this seed. */
+const AUDIT_SEED = 5
+
 export function createLlmTier(options: LlmTierOptions): LlmTier {
   const { task, providers, clock, emit, limits, hash, redact } = options
   const digests = new Map<string, string>()
   const digestOf = (model: string) =>
     digests.get(model) ?? digests.set(model, promptDigest(task, model, hash)).get(model)!
   const through = callThrough(options)
+  let tuning = untuned(limits.items_per_call_max)
 
   async function ask(asking: Asking, call: Call, signal: AbortSignal): Promise<Heeded> {
     const ids = callIds(call)
@@ -66,6 +81,7 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
       ...NO_USAGE,
       costUsd: 0,
     }))
+    const settled = asking.questions.map((): CallRecord[] => [])
     for (let round = plan(asking); round.length > 0; round = plan(asking)) {
       const asked = asking
       const heard = await together(
@@ -73,12 +89,14 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
         fail,
       )
       round.forEach((call, position) => {
-        const { heard: said, usage, costUsd, model } = heard[position]!
+        const { heard: said, usage, costUsd, model, call: bought } = heard[position]!
         const folded = fold(asking, call, said)
         asking = folded.asking
         report(folded.faults)
+        learn(folded.seen)
         const shares = shareUsage(usage, call.questions.length)
         call.questions.forEach((index, at) => {
+          if (bought) settled[index]!.push(bought)
           const before = spent[index]!
           spent[index] = {
             model,
@@ -89,7 +107,7 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
         })
       })
     }
-    return { asking, spent }
+    return { asking, spent, settled }
   }
 
   function report(faults: readonly string[]): void {
@@ -97,33 +115,58 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
       emit('llm.rejected', { task: task.name, why, items: items.length })
   }
 
-  function result({ item, shortlist }: OpenItem, verdict: Verdict, record: LlmCallRecord): LlmResult {
+  function learn(seen: Seen): void {
+    const before = callSize(tuning, limits)
+    tuning = tuned(tuning, seen)
+    const items = callSize(tuning, limits)
+    if (items !== before) emit('llm.resized', { task: task.name, items })
+    for (const { same } of seen.audits) emit('llm.audited', { task: task.name, same: String(same) })
+  }
+
+  /** Distinct texts, and how they are asked by what the calls so far have taught. */
+  function opened(questions: readonly Question[]): Asking {
+    const items_per_call_max = callSize(tuning, limits)
+    const shortlist_mass = massFor(tuning, limits.shortlist_mass)
+    const suspicious = questions.filter((question) => question.suspicious).length
+    if (suspicious > 0) emit('llm.suspected', { task: task.name, items: suspicious })
+    return open(task.labels, questions, { ...limits, items_per_call_max, shortlist_mass })
+  }
+
+  function result(
+    { item, shortlist }: OpenItem,
+    verdict: Verdict,
+    record: LlmCallRecord,
+    settled: readonly CallRecord[],
+  ): LlmResult {
     if (verdict.kind === 'answered')
       return {
         kind: 'answered',
         item,
         record,
+        settled,
         answer: { label: verdict.label, probabilities: [], tier: 'llm', digest: digestOf(record.model) },
       }
     const why =
-      verdict.why === 'no-label-fits'
-        ? 'the LLM says that no label fits'
+      verdict.why === 'no-label-fits' || verdict.why === 'suspicious'
+        ? REVIEWS[verdict.why]
         : `no valid answer of the LLM in ${limits.asks_max} asks, the last one: ${verdict.why}`
-    return { kind: 'review', item, record, shortlist, why }
+    return { kind: 'review', item, record, settled, shortlist, why }
   }
 
   return {
     digest: digestOf(providers.model),
     async answer(items, progress, signal) {
       const byText = Map.groupBy(items, ({ item }) => item.textHash)
-      const questions = [...byText.values()].map((same) => ({
+      const questions = [...byText].map(([textHash, same]) => ({
         segments: same[0]!.item.segments,
         shortlist: same[0]!.shortlist,
+        suspicious: isSuspicious(same[0]!.item.segments),
+        audited: hash32(textHash, AUDIT_SEED) / 2 ** 32 < limits.call_audit_share,
       }))
       const position = new Map([...byText.keys()].map((textHash, index) => [textHash, index]))
-      const { asking, spent } = await whilePulsing(
+      const { asking, spent, settled } = await whilePulsing(
         { clock, every_ms: limits.progress_ms, progress, signal },
-        (inner, fail) => work(open(task.labels, questions, limits), inner, fail),
+        (inner, fail) => work(opened(questions), inner, fail),
       )
       return items.map((entry) => {
         const index = position.get(entry.item.textHash)!
@@ -131,7 +174,8 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
         // The first of its text bears the cost: the others were not asked.
         const first = byText.get(entry.item.textHash)![0] === entry
         const { model } = spent[index]!
-        return result(entry, verdict, first ? spent[index]! : { model, calls: 0, ...NO_USAGE, costUsd: 0 })
+        const record = first ? spent[index]! : { model, calls: 0, ...NO_USAGE, costUsd: 0 }
+        return result(entry, verdict, record, settled[index]!)
       })
     },
   }

@@ -10,6 +10,7 @@ import { handleByTask } from '../../src/engine/by-task.ts'
 import { readFallback } from '../../src/engine/fallback-record.ts'
 import { createFallbackHandler } from '../../src/engine/fallback.ts'
 import type { LlmResult } from '../../src/ports/tier.ts'
+import { createCallWriter } from '../../src/engine/calls.ts'
 import { createLabelWriter } from '../../src/engine/labels.ts'
 import { createOutcomeWriter } from '../../src/engine/outcomes.ts'
 import type { Batch, Handler, InputRecord } from '../../src/ports/stream.ts'
@@ -20,7 +21,7 @@ import { pathIndex } from '../../src/core/labels.ts'
 import { committed } from '../fakes/committed.ts'
 
 const TOPICS = { results: 'results', fallback: 'fallback', reviews: 'reviews', deadLetters: 'dead-letters' }
-const codec = memoryCodec(['results', 'fallback', 'reviews', 'labels'])
+const codec = memoryCodec(['results', 'fallback', 'reviews', 'labels', 'calls'])
 const progress = async () => {}
 const TURN = { name: 'turn', over: new Promise<void>(() => {}) }
 const RECORD = { model: 'm', inputTokens: 1, outputTokens: 1, costUsd: 0 } as never
@@ -70,6 +71,7 @@ function engine(llm: (item: Item) => Partial<LlmResult>, known: (item: Item) => 
       void remembered.push(...items.map((it, at) => [it.entity, answers[at]?.tier] as const)),
     outcomes: createOutcomeWriter(task, TOPICS, codec),
     labels: createLabelWriter(task, 'labels', codec),
+    calls: createCallWriter('calls', codec),
   })
   const inTurn: Handler = (...given) => handler(...given, TURN)
   return { handler: committed(inTurn), uncommitted: inTurn, asked, remembered }

@@ -2,17 +2,20 @@
 import { random } from '../../src/core/random.ts'
 import { createLlmTier } from '../../src/tiers/llm.ts'
 import { createProviders, isOutage } from '../../src/tiers/llm-providers.ts'
+import { fakeBooks } from '../fakes/books.ts'
 import { fakeBreaker } from '../fakes/breaker.ts'
 import { fakeClock } from '../fakes/clock.ts'
 import { fakeLlm, replyText } from '../fakes/llm.ts'
-import { hash, openItem, redact, shopTask } from './llm.ts'
+import { ASKING, hash, openItem, redact, shopTask } from './llm.ts'
 import type { EventFields } from '../../src/core/events.ts'
+import type { BudgetSettings } from '../../src/core/llm/budget.ts'
 import type { Task } from '../../src/core/task.ts'
 import type { OpenItem } from '../../src/ports/tier.ts'
 import type { LlmLimits } from '../../src/tiers/llm.ts'
 import type { ReadRequest } from '../fakes/llm.ts'
 
 const LIMITS: LlmLimits = {
+  ...ASKING,
   items_per_call_max: 20,
   asks_max: 3,
   calls_concurrently: 4,
@@ -29,7 +32,10 @@ export const honest = ({ items }: ReadRequest) => replyText(items.map(({ id, tex
 export const shop = (count: number) =>
   Array.from({ length: count }, (_, index) => openItem(index, `${['Food', 'Drinks', 'Toys'][index % 3]} ${index}`))
 
-export function world(answer: (asked: ReadRequest) => string = honest, options: { task?: Task } = {}) {
+export function world(
+  answer: (asked: ReadRequest) => string = honest,
+  options: { task?: Task; budget?: BudgetSettings } = {},
+) {
   const clock = fakeClock()
   const llm = fakeLlm(answer, { clock })
   const breaker = fakeBreaker({ clock, reset_ms: RESET_MS, failures_max: 5, isFailure: isOutage })
@@ -44,13 +50,16 @@ export function world(answer: (asked: ReadRequest) => string = honest, options: 
     emit,
     random: random(7),
   })
-  const tier = createLlmTier({ task: options.task ?? shopTask(), providers, clock, emit, hash, redact, limits: LIMITS })
+  const books = fakeBooks(clock, options.budget)
+  const task = options.task ?? shopTask()
+  const tier = createLlmTier({ task, providers, clock, emit, books, hash, redact, limits: LIMITS })
   return {
     clock,
     llm,
     breaker,
     events,
     beats,
+    books,
     tier,
     ask: (items: readonly OpenItem[], signal = never) =>
       tier.answer(items, async () => void beats.push(clock.elapsed()), signal),

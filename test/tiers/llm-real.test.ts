@@ -10,7 +10,8 @@ import { openAiLlm } from '../../src/adapters/openai/llm.ts'
 import { pathKey } from '../../src/core/labels.ts'
 import { createLlmTier } from '../../src/tiers/llm.ts'
 import { createProviders, isOutage } from '../../src/tiers/llm-providers.ts'
-import { hash, openItem, redact, taskWith } from '../support/llm.ts'
+import { fakeBooks } from '../fakes/books.ts'
+import { ASKING, hash, openItem, redact, taskWith } from '../support/llm.ts'
 import type { Mode, StandIn } from '../../scripts/llm-stand-in.ts'
 import type { EventFields } from '../../src/core/events.ts'
 import type { LlmResult } from '../../src/ports/tier.ts'
@@ -18,6 +19,7 @@ import type { LlmResult } from '../../src/ports/tier.ts'
 const EXAMPLES = join(import.meta.dirname, '../../examples')
 const RESET_MS = 100
 const LIMITS = {
+  ...ASKING,
   items_per_call_max: 20,
   asks_max: 3,
   calls_concurrently: 4,
@@ -70,7 +72,9 @@ describe('the LLM tier with the stand-in server', () => {
       random: Math.random,
     })
     const task = taskWith(rows.map(({ label }) => label))
-    const tier = createLlmTier({ task, providers, clock: systemClock, emit: () => {}, hash, redact, limits: LIMITS })
+    const books = fakeBooks(systemClock)
+    const options = { task, providers, clock: systemClock, emit: () => {}, books, hash, redact, limits: LIMITS }
+    const tier = createLlmTier(options)
     const calls = standIn.counters().calls
     const results = await tier.answer(items, async () => {}, new AbortController().signal)
     providers.close()

@@ -1,6 +1,7 @@
 // What `llm:` of sluice.yaml may hold: who is asked, how much at a time, what it costs. One provider is written in short
 // (base_url, api_key, model, timeout_ms), several as a list; what comes out is always the list.
 import { z } from 'zod'
+import { budgetSchema } from './budget.ts'
 import { count, HTTP, ms, text } from './kinds.ts'
 import { redactSchema } from './redact.ts'
 import type { Price, PriceTable } from '../../core/llm/usage.ts'
@@ -15,6 +16,7 @@ const PRICES = z.record(z.string(), price).default({})
 
 /** Stands in events, metrics and the ledger. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/
+const share = (value: number, says: string) => z.number().min(0).max(1).default(value).describe(`${says} (0 to 1)`)
 const PROVIDERS_MAX = 8
 const RETRY_AFTER_MAX_MS = 60_000
 
@@ -68,6 +70,12 @@ export const llmSchema = z
         'several, in the order in which they are asked: the next one where one does not answer. Instead of base_url, api_key, model and timeout_ms',
       ),
     items_per_call_max: count(20, 'items in one call'),
+    prompt_tokens_max: count(8000, 'about the tokens of one request: calls hold fewer items where texts are long'),
+    shortlist_mass: share(0.95, 'a short list has the fewest paths that hold this probability together'),
+    shortlist_max: z.int().min(2).max(20).default(12).describe('paths of a short list, at most'),
+    call_faults_max: share(0.05, 'calls hold fewer items while more of their answers than this are at fault'),
+    call_audit_share: share(0.01, 'items asked again alone, to measure what sharing a call does to answers'),
+    call_disagreements_max: share(0.1, 'calls hold fewer items while more of those answers than this differ'),
     calls_concurrently: count(4, 'calls at the same time, per task; fewer while a provider is too busy'),
     asks_max: count(3, 'how often one item is asked before it goes to reviews'),
     output_tokens_max: count(8000, 'tokens of one reply'),
@@ -84,6 +92,7 @@ export const llmSchema = z
       ),
     prices: PRICES.describe('price table by model name; what is missing costs 0 in reports'),
     redact: redactSchema,
+    budget: budgetSchema,
   })
   .superRefine((given, context) => {
     if (given.providers.length === 0) return

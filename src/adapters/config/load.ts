@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path'
 import { readdir } from 'node:fs/promises'
 import { closest } from '../../core/closest.ts'
+import { sharesOf, tooSmall } from '../../core/llm/budget.ts'
 import { SluiceError } from '../../core/error.ts'
 import { configSchema } from './schema.ts'
 import { readTask } from './tasks.ts'
@@ -22,6 +23,7 @@ type Env = Readonly<Record<string, string | undefined>>
 /** Paths in the file are relative to it. Throws SL101–SL103. */
 export async function loadDeployment(file: string, env: Env): Promise<Deployment> {
   const config = await readYaml(file, configSchema, env)
+  assertBudget(file, config)
   const base = dirname(resolve(file))
   const topics = await readTopics(
     resolve(base, config.topics.dir),
@@ -37,6 +39,17 @@ export async function loadDeployment(file: string, env: Env): Promise<Deployment
       throw new SluiceError('SL101', `task ${task.name}: no file for topic "${task.topic}" in ${config.topics.dir}/`)
   }
   return { config, topics, tasks }
+}
+
+/** A budget that no call fits in would let every item wait for ever. */
+function assertBudget(file: string, { llm, redis }: Config): void {
+  const { shared, own } = sharesOf(redis.url !== '', llm.budget.processes_max)
+  const limit = tooSmall(llm.budget, Math.max(shared, own), llm.output_tokens_max)
+  if (limit === undefined) return
+  throw new SluiceError(
+    'SL101',
+    `${file}: llm.budget: ${limit.max.tokens} tokens a ${limit.name} is this process's part, and one reply may take llm.output_tokens_max, ${llm.output_tokens_max}`,
+  )
 }
 
 async function assertFolders(file: string, dir: string, names: readonly string[]): Promise<void> {

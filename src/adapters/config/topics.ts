@@ -6,7 +6,7 @@ import { SluiceError } from '../../core/error.ts'
 import type { TopicFormat } from '../../ports/codec.ts'
 import { readYaml } from './yaml.ts'
 
-const ROLES = ['results', 'fallback', 'labels', 'reviews', 'dead-letters'] as const
+const ROLES = ['results', 'fallback', 'labels', 'reviews', 'dead-letters', 'calls'] as const
 
 export const topicSchema = z.strictObject({
   name: z
@@ -34,7 +34,7 @@ export interface Topic extends Omit<z.output<typeof topicSchema>, 'schema'> {
   readonly avro: object | undefined
 }
 
-/** By alias. Throws SL103 where a file is not valid or one of the five topics of ours is missing. */
+/** By alias. Throws SL103 where a file is not valid or one of the topics of ours is missing. */
 export async function readTopics(
   dir: string,
   schemasDir: string,

@@ -1,0 +1,52 @@
+// The cost ledger as a process has it: written record by record, acknowledged, and read back. Wiring only.
+import type { KafkaClient } from '../adapters/kafka/client.ts'
+import { createEventProducer } from '../adapters/kafka/producer.ts'
+import type { EventProducer } from '../adapters/kafka/producer.ts'
+import { readToEnd } from '../adapters/kafka/reader.ts'
+import { lastOfEach, readCall } from '../core/llm/ledger.ts'
+import type { CallRecord } from '../core/llm/ledger.ts'
+import { createCallWriter } from '../engine/calls.ts'
+import type { Codec } from '../ports/codec.ts'
+import type { Ledger } from '../ports/ledger.ts'
+
+export interface OpenLedger extends Ledger {
+  close(): Promise<void>
+}
+
+/** Connects with the first record. */
+export function openLedger(client: KafkaClient, topic: string, codec: Codec): OpenLedger {
+  const writer = createCallWriter(topic, codec)
+  let producer: Promise<EventProducer> | undefined
+  const connect = () => {
+    const connecting = createEventProducer(client)
+    connecting.catch(() => (producer = undefined))
+    return connecting
+  }
+  return {
+    async write(call) {
+      const [record] = await writer.write([call])
+      const { key, value, headers } = record!
+      const sender = await (producer ??= connect())
+      await sender.send(topic, [{ key: String(key), value: value!, headers }])
+    },
+    close: async () => {
+      await producer?.then((it) => it.close()).catch(() => {})
+    },
+  }
+}
+
+/** The last record of every call that was reserved since then. Throws SL201 and what the codec throws. */
+export async function readCalls(
+  client: KafkaClient,
+  topic: string,
+  codec: Codec,
+  since_ms: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<CallRecord[]> {
+  const values: (Buffer | null)[] = []
+  const onRecord = ({ value }: { readonly value: Buffer | null }) => void values.push(value)
+  await readToEnd(client, topic, { since_ms, onRecord, ...(onProgress ? { onProgress } : {}) })
+  const decoded = await codec.decode(topic, values)
+  const calls = decoded.flatMap((it) => (it.ok ? (readCall(it.value) ?? []) : []))
+  return lastOfEach(calls).filter(({ at_ms }) => at_ms >= since_ms)
+}
