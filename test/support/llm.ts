@@ -60,6 +60,16 @@ export function promptFor(task: Task, texts: readonly string[]): Prompt {
 
 export const redact = redactor({ kinds: REDACTIONS, patterns: {} })
 
+/** How items are asked where a test says nothing else: no audits, calls as large as they may be. */
+export const ASKING = {
+  prompt_tokens_max: 100_000,
+  shortlist_mass: 1,
+  shortlist_max: 20,
+  call_faults_max: 1,
+  call_disagreements_max: 1,
+  call_audit_share: 0,
+}
+
 export const PROMPT_OPTIONS = { segment_chars_max: 600, output_tokens_max: 1_000, hash, redact }
 
 export function openItem(index: number, text: string, shortlist: readonly Ranked[] = []): OpenItem {

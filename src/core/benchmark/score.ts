@@ -11,7 +11,7 @@ import type { SampleItem } from './sample.ts'
 import type { Interval } from '../statistics.ts'
 
 /** What a contestant made of one item: a label, or why there is none. */
-export type Given = { readonly label: LabelPath } | { readonly why: Fault | 'no-label-fits' | 'failed' }
+export type Given = { readonly label: LabelPath } | { readonly why: Fault | 'no-label-fits' | 'suspicious' | 'failed' }
 
 /** One of the two files of data; `items` in the order in which they are asked. */
 export interface Split {

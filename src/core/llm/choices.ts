@@ -29,8 +29,9 @@ export interface Choices {
 /** Up to this many paths the whole set is shown, and no way out of it. */
 const WHOLE_SET_MAX = 50
 /** OpenAI bounds the text of an enum of more than 250 values (structured outputs, "supported schemas"). */
-const ENUM_MAX = 250
-const SHORTLIST_MAX = 20
+export const ENUM_MAX = 250
+/** Paths of one item's short list, whatever the configuration says. */
+export const SHORTLIST_MAX = 20
 
 const WALK: Stage = { kind: 'walk', prefix: [], piece: 0 }
 
@@ -39,12 +40,14 @@ export function firstStage(set: LabelSet, shortlist: readonly Ranked[]): Stage {
   return set.paths.length > WHOLE_SET_MAX && shortlist.length > 0 ? { kind: 'shortlist' } : WALK
 }
 
-/** The labels on offer to items that share a call. `shortlists`: theirs; only read at the stage `shortlist`. */
+/**
+ * The labels on offer to items that share a call. `shortlists`: theirs, with fewer than ENUM_MAX labels together; only read
+ * at the stage `shortlist`.
+ */
 export function choicesAt(set: LabelSet, stage: Stage, shortlists: readonly (readonly Ranked[])[]): Choices {
   const steps = new Map<string, Step>()
   if (stage.kind === 'shortlist') {
-    const each = Math.max(1, Math.min(SHORTLIST_MAX, Math.floor((ENUM_MAX - 1) / shortlists.length)))
-    for (const list of shortlists) for (const { label } of list.slice(0, each)) steps.set(pathKey(label), { label })
+    for (const list of shortlists) for (const { label } of list) steps.set(pathKey(label), { label })
     return { steps: withNone(steps, { stage: WALK }), whole: false }
   }
   const { prefix, piece } = stage

@@ -6,7 +6,7 @@ import { renderPrompt } from '../../core/prompt.ts'
 import { caller } from './call.ts'
 import type { Given, Performance, Split } from '../../core/benchmark/score.ts'
 import type { SampleItem } from '../../core/benchmark/sample.ts'
-import type { Call } from '../../core/llm/asking.ts'
+import type { AskLimits, Call } from '../../core/llm/asking.ts'
 import type { LlmUsage, Price } from '../../core/llm/usage.ts'
 import type { Prompt, PromptOptions } from '../../core/prompt.ts'
 import type { Task } from '../../core/task.ts'
@@ -124,7 +124,7 @@ async function askChunk(
   shown: Shown,
 ): Promise<Heard> {
   const questions = items.map(({ segments }) => ({ segments, shortlist: [] }))
-  let asking = open(task.labels, questions, { items_per_call_max: limits.items_per_call, asks_max: 1 })
+  let asking = open(task.labels, questions, limitsOf(limits.items_per_call))
   const usage = items.map(() => NO_USAGE)
   const latencies_ms: number[] = []
   let unreported = 0
@@ -169,6 +169,11 @@ export interface Estimate {
   readonly calls: number
 }
 
+/** A call holds what the contestant's settings say; there are no short lists. */
+function limitsOf(items_per_call_max: number): AskLimits {
+  return { items_per_call_max, asks_max: 1, prompt_tokens_max: Infinity, shortlist_mass: 0, shortlist_max: 0 }
+}
+
 const CHARS_PER_TOKEN = 4
 const ANSWER_TOKENS = 20
 
@@ -177,7 +182,7 @@ export function estimate({ task, price, limits }: LlmContestant, splits: readonl
   let [usd, calls] = [0, 0]
   for (const chunk of splits.flatMap(({ items }) => chunksOf(items, limits.items_per_call))) {
     const questions = chunk.map(({ segments }) => ({ segments, shortlist: [] }))
-    const asking = open(task.labels, questions, { items_per_call_max: limits.items_per_call, asks_max: 1 })
+    const asking = open(task.labels, questions, limitsOf(limits.items_per_call))
     for (const call of plan(asking)) {
       const { system, user, schema } = promptOf(task, chunk, call, limits, shown)
       const chars = system.length + user.length + JSON.stringify(schema).length

@@ -6,11 +6,12 @@ import { wait_ms } from '../../../src/core/llm/backoff.ts'
 import { costUsd, shareUsage } from '../../../src/core/llm/usage.ts'
 import { labelSet, pathKey } from '../../../src/core/labels.ts'
 import { replyText } from '../../fakes/llm.ts'
-import { shopTask, treeTask } from '../../support/llm.ts'
-import type { Asking, Call, Heard, Question } from '../../../src/core/llm/asking.ts'
+import { ASKING, shopTask, treeTask } from '../../support/llm.ts'
+import type { Asking, AskLimits, Call, Heard, Question } from '../../../src/core/llm/asking.ts'
+import type { Seen } from '../../../src/core/llm/tuning.ts'
 import type { LabelPath } from '../../../src/core/labels.ts'
 
-const LIMITS = { items_per_call_max: 20, asks_max: 3 }
+const LIMITS = { ...ASKING, items_per_call_max: 20, asks_max: 3 }
 const TREE = treeTask().labels
 const DEEP: LabelPath = ['A3', 'A3B2', 'A3B2C4']
 
@@ -120,7 +121,7 @@ describe('asking again', () => {
     assert.deepEqual(sizes, [20, 4, 4, 4, 4, 4, 1, 1, 1, 1])
   })
 
-  test('only what was missing is asked again', () => {
+  test('only what was missing is asked again, each alone', () => {
     const asked: number[][] = []
     const { end } = run(many(6), (call) => {
       asked.push([...call.questions])
@@ -128,10 +129,7 @@ describe('asking again', () => {
       const { answers } = JSON.parse(full.text) as { answers: { id: string; label: string }[] }
       return { kind: 'reply', finish: 'stop', text: replyText(asked.length === 1 ? answers.slice(0, 4) : answers) }
     })
-    assert.deepEqual(asked, [
-      [0, 1, 2, 3, 4, 5],
-      [4, 5],
-    ])
+    assert.deepEqual(asked, [[0, 1, 2, 3, 4, 5], [4], [5]])
     assert.ok(end.standings.every(({ verdict }) => verdict?.kind === 'answered'))
   })
 
@@ -149,6 +147,100 @@ describe('asking again', () => {
       assert.deepEqual(new Set(asks), new Set([3]))
       assert.ok(end.standings.every(({ verdict }) => verdict?.kind === 'review'))
     })
+})
+
+describe('short lists and calls', () => {
+  const ranked = (...probabilities: number[]) =>
+    probabilities.map((probability, at) => ({ label: TREE.paths[at]!, probability }))
+  const offered = (limits: Partial<AskLimits>, ...shortlists: Question['shortlist'][]) =>
+    plan(
+      open(
+        TREE,
+        shortlists.map((shortlist) => ({ segments: ['x'], shortlist })),
+        { ...LIMITS, ...limits },
+      ),
+    ).map(({ questions, choices }) => [questions.length, choices.steps.size - 1])
+
+  test('a sure item is offered few paths, a doubtful one many, up to the bound', () => {
+    const limits = { items_per_call_max: 1, shortlist_mass: 0.9, shortlist_max: 6 }
+    const sure = ranked(0.97, 0.01, 0.01)
+    const doubtful = ranked(0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05)
+    assert.deepEqual(offered(limits, sure, doubtful), [
+      [1, 2],
+      [1, 6],
+    ])
+  })
+
+  test('items whose short lists are the same share a call, and calls stay within their tokens', () => {
+    const [a, b] = [ranked(0.6, 0.4), TREE.paths.slice(60, 62).map((label) => ({ label, probability: 0.5 }))]
+    const lists = Array.from({ length: 8 }, (_, at) => (at % 2 ? a! : b!))
+    assert.deepEqual(offered({ items_per_call_max: 4 }, ...lists), [
+      [4, 2],
+      [4, 2],
+    ])
+    const sizes = offered({ prompt_tokens_max: 400 }, ...lists).map(([items]) => items!)
+    assert.ok(sizes.length > 2 && sizes.reduce((sum, items) => sum + items, 0) === 8, `${sizes}`)
+  })
+
+  test('an audited item is asked again alone, and that answer counts; the call of one it is told to watch is its own', () => {
+    const questions = [question(), { ...question(), audited: true }].map((one) => ({ ...one, shortlist: ranked(1) }))
+    const seen: Seen[] = []
+    let asking = open(shopTask().labels, questions, LIMITS)
+    for (let calls = plan(asking); calls.length > 0; calls = plan(asking))
+      for (const call of calls) {
+        const folded = fold(asking, call, say(call, call.questions.length > 1 ? 'Food' : 'Toys'))
+        asking = folded.asking
+        seen.push(folded.seen)
+      }
+    assert.deepEqual(
+      asking.standings.map(({ verdict }) => verdict),
+      [
+        { kind: 'answered', label: ['Food'] },
+        { kind: 'answered', label: ['Toys'] },
+      ],
+    )
+    assert.deepEqual(
+      seen.map(({ asked, audits }) => [asked, audits]),
+      [
+        [2, []],
+        [0, [{ size: 2, same: false }]],
+      ],
+    )
+  })
+
+  test('an audit that fails three times leaves the first answer', () => {
+    const questions = [question(), { ...question(), audited: true }]
+    const { end } = run(open(shopTask().labels, questions, LIMITS), (call) =>
+      call.questions.length > 1 ? say(call, 'Food') : { kind: 'rejected' },
+    )
+    assert.deepEqual(end.standings[1]!.verdict, { kind: 'answered', label: ['Food'] })
+  })
+
+  test('a short list that missed its item is told, with what the local model had promised', () => {
+    const asking = open(TREE, [{ segments: ['x'], shortlist: ranked(0.5, 0.2) }], LIMITS)
+    const [call] = plan(asking)
+    const { seen } = fold(asking, call!, say(call!, 'none_of_these'))
+    assert.ok(Math.abs(seen.leftOut - 0.3) < 1e-9)
+    assert.equal(seen.missed, 1)
+  })
+})
+
+describe('a suspicious text', () => {
+  const odd = (...labels: LabelPath[]): Question => ({ ...question(...labels), suspicious: true })
+
+  test('is asked alone, whatever its neighbours', () => {
+    const calls = plan(open(shopTask().labels, [question(), odd(), question(), odd()], LIMITS))
+    assert.deepEqual(calls.map(({ questions }) => questions).sort(), [[0, 2], [1], [3]])
+  })
+
+  test('is answered where the LLM says what the local model thinks, else a human looks', () => {
+    const questions = [odd(['Food']), odd(['Toys']), odd()]
+    const { end } = run(open(shopTask().labels, questions, LIMITS), (call) => say(call, 'Toys'))
+    assert.deepEqual(
+      end.standings.map(({ verdict }) => (verdict?.kind === 'review' ? verdict.why : verdict?.label)),
+      ['suspicious', ['Toys'], 'suspicious'],
+    )
+  })
 })
 
 describe('the sums', () => {
