@@ -57,6 +57,14 @@ export interface Counters {
   outputTokens: number
   /** By what became of the call: `ok` or the mode that struck it. */
   byMode: Record<string, number>
+  /** By X-Client-Request-Id: what was charged for the call. A call that was struck before it was answered is free. */
+  byCall: Record<string, Charge>
+}
+
+export interface Charge {
+  inputTokens: number
+  cachedInputTokens: number
+  outputTokens: number
 }
 
 export interface StandIn {
@@ -93,7 +101,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     until = next.for_ms === undefined ? Infinity : Date.now() + next.for_ms
   }
 
-  async function chat(request: ChatRequest, response: ServerResponse): Promise<void> {
+  async function chat(request: ChatRequest, name: string | undefined, response: ServerResponse): Promise<void> {
     counters.calls++
     const mode = strikes()
     counters.byMode[mode] = (counters.byMode[mode] ?? 0) + 1
@@ -105,9 +113,9 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     const answers = asked.items.map(({ id, texts }) => ({ id, label: answer({ texts, labels: asked.labels }) }))
     const content = spoil(mode, answers)
     const usage = tokensOf(request, content, seenPrefixes)
-    counters.inputTokens += usage.prompt_tokens
-    counters.cachedInputTokens += usage.prompt_tokens_details.cached_tokens
-    counters.outputTokens += usage.completion_tokens
+    charge(counters, usage)
+    if (name !== undefined)
+      charge((counters.byCall[name] ??= { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 }), usage)
     const refused = mode === 'refusal'
     json(response, 200, {
       id: `stand-in-${counters.calls}`,
@@ -132,7 +140,10 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', 'http://stand-in')
     const what = `${request.method} ${pathname}`
-    if (what === 'POST /v1/chat/completions') return chat(JSON.parse(await text(request)) as ChatRequest, response)
+    if (what === 'POST /v1/chat/completions') {
+      const name = request.headers['x-client-request-id']
+      return chat(JSON.parse(await text(request)) as ChatRequest, name?.toString(), response)
+    }
     if (what === 'GET /v1/models') return json(response, 200, { object: 'list', data: [{ id: STAND_IN_MODEL }] })
     if (what === 'GET /control') return json(response, 200, counters)
     if (what === 'POST /control') {
@@ -153,6 +164,12 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return { url: `http://127.0.0.1:${port}/v1`, control: setControl, counters: () => counters, stop: () => stop(server) }
+}
+
+function charge(to: Charge, usage: ReturnType<typeof tokensOf>): void {
+  to.inputTokens += usage.prompt_tokens
+  to.cachedInputTokens += usage.prompt_tokens_details.cached_tokens
+  to.outputTokens += usage.completion_tokens
 }
 
 /** The faults that end a call before there is an answer; true where the response has been seen to. */
@@ -223,7 +240,7 @@ function tokensOf(request: ChatRequest, content: string, seen: Set<string>) {
 }
 
 function fresh(): Counters {
-  return { calls: 0, items: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, byMode: {} }
+  return { calls: 0, items: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, byMode: {}, byCall: {} }
 }
 
 async function text(request: IncomingMessage): Promise<string> {
