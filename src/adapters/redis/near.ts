@@ -9,13 +9,16 @@ const WAYS = 4
 /** Questions a script: Redis serves others between two of them. */
 const CHUNK = 25
 
-/** KEYS: the bands of all questions. ARGV: bands a question, prefix of entries. Gives id, value, id, value … a question. */
+/**
+ * KEYS: the bands of all questions. ARGV: bands a question, prefix of entries, ids a band. Gives id, value, id, value … a
+ * question.
+ */
 const FIND = `
-local per, prefix, out = tonumber(ARGV[1]), ARGV[2], {}
+local per, prefix, last, out = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]) - 1, {}
 for first = 1, #KEYS, per do
   local ids, keys, seen, found = {}, {}, {}, {}
   for at = first, first + per - 1 do
-    local named = redis.pcall('ZREVRANGE', KEYS[at], 0, -1)
+    local named = redis.pcall('ZREVRANGE', KEYS[at], 0, last)
     if not named.err then
       for _, id in ipairs(named) do
         if not seen[id] then
@@ -70,7 +73,7 @@ export function redisNear(server: RedisServer, { scope, ttl_s, now }: RedisNearO
 
   async function findChunk(redis: Redis, questions: readonly Uint32Array[]): Promise<NearEntry[][]> {
     const keys = questions.flatMap(bandKeys)
-    const found = (await redis.eval(FIND, keys.length, ...keys, questions[0]!.length, prefix)) as string[][]
+    const found = (await redis.eval(FIND, keys.length, ...keys, questions[0]!.length, prefix, WAYS)) as string[][]
     return found.map(entriesOf)
   }
 
