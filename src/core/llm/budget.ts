@@ -76,7 +76,9 @@ function limitsIn(caps: Caps | undefined, task: string | undefined, share: numbe
     const { tokens = Infinity, usd = Infinity } = caps[window]
     if (tokens === Infinity && usd === Infinity) return []
     const name = task === undefined ? window : `${window} of ${task}`
-    const max = { tokens: Math.floor(tokens * share), nanousd: Math.floor(usd * 1e9 * share) }
+    // A nanodollar less of a part: rounding must not make the parts more than the whole.
+    const nanousd = Math.max(0, Math.floor(Math.floor(usd * 1e9) * share) - (share < 1 ? 1 : 0))
+    const max = { tokens: Math.floor(tokens * share), nanousd }
     return [{ name, task, window_ms: WINDOWS_MS[window], max }]
   })
 }
