@@ -1,0 +1,81 @@
+// Promise: whoever dies, wherever, no more is spent than there is. Real processes on a real Redis, killed with SIGKILL.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { random } from '../../src/core/random.ts'
+import { CALL_TOKENS, PROCESSES, readLog, TOKENS } from '../support/budget-caller.ts'
+import { withinOneDay } from '../support/one-day.ts'
+import { noRedis, startRedis } from '../support/redis.ts'
+import type { OwnRedis } from '../support/redis.ts'
+import { eventually } from '../support/stack.ts'
+
+describe('fifty callers in four processes that are killed at random', { skip: noRedis }, () => {
+  const CALLERS = 13
+  /** SLUICE_KILLS=50 for a long one. */
+  const KILLS = Number(process.env['SLUICE_KILLS'] ?? 2)
+  let redis: OwnRedis
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-budget-'))
+  const log = join(folder, 'calls')
+  const running = new Set<ChildProcess>()
+  before(async () => {
+    redis = await startRedis()
+    writeFileSync(log, '')
+  })
+  after(async () => {
+    for (const child of running) child.kill('SIGKILL')
+    await redis?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  function start(): ChildProcess {
+    const script = join(import.meta.dirname, '../support/budget-caller.ts')
+    const child = spawn(process.execPath, [script, redis.url, 'killed', log, String(CALLERS)], { stdio: 'inherit' })
+    running.add(child)
+    child.once('exit', () => running.delete(child))
+    return child
+  }
+
+  test('never spend more than there is, and spend what there is', (t) =>
+    withinOneDay(async () => {
+      const next = random(5)
+      const client = new Redis(redis.url)
+      await client.flushall()
+      writeFileSync(log, '')
+      const children = Array.from({ length: PROCESSES }, start)
+      for (let kills = 0; kills < KILLS; kills++) {
+        const at = readLog(log).length
+        await eventually('some more calls', 60_000, () => readLog(log).length > at + 60 || undefined)
+        const victim = Math.floor(next() * PROCESSES)
+        children[victim]!.kill('SIGKILL')
+        children[victim] = start()
+      }
+      const counted = async () => Number(await client.hget('killed:day', 'tokens'))
+      const shared = 0.9 * TOKENS
+      await eventually('all is spent', 90_000, async () => (await counted()) > shared - CALL_TOKENS || undefined)
+      for (const child of running) child.kill('SIGKILL')
+      client.disconnect()
+
+      // At no point of the log were what was spent and what was still out together more than the budget.
+      const lines = readLog(log)
+      const last = new Map<string, number>()
+      let [sum, most] = [0, 0]
+      for (const { call, tokens } of lines) {
+        sum += tokens - (last.get(call) ?? 0)
+        last.set(call, tokens)
+        most = Math.max(most, sum)
+      }
+      const ended = new Set(lines.filter((line) => line.ended).map(({ call }) => call))
+      const own = lines.filter(({ purse }) => purse === 'own').length
+      t.diagnostic(
+        `${last.size} calls, ${last.size - ended.size} cut off; at most ${most} of ${TOKENS} tokens; ${own} lines paid alone`,
+      )
+      assert.ok(most <= TOKENS, `${most} of ${TOKENS}`)
+      assert.ok(most > TOKENS / 2)
+      assert.ok(last.size > ended.size, 'calls were cut off')
+    }))
+})
