@@ -7,10 +7,10 @@ import { foreground, SetupError } from '../process.ts'
 import { withoutStack, withStack } from './with-stack.ts'
 
 /** Those that measure through servers; the others are not disturbed by any. */
-const WITH_SERVERS: readonly string[] = ['classify', 'latency']
+const WITH_SERVERS: readonly string[] = ['classify', 'latency', 'outage']
 
 /** The others take long, fetch what they compare with, or need ../shared/data: they are asked for by name. */
-const USUAL: readonly string[] = ['lexical', ...WITH_SERVERS]
+const USUAL: readonly string[] = ['lexical', 'classify', 'latency']
 
 export async function bench(args: readonly string[]): Promise<number> {
   const all = globSync('bench/*.ts', { cwd: root })
