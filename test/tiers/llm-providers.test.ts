@@ -19,7 +19,7 @@ const RESET_MS = 10_000
 const CALLS_MAX = 8
 const never = new AbortController().signal
 const request = promptFor(shopTask(), ['Food 1'])
-const direct: Around = (_, call) => call()
+const direct: Around = (_, call) => call('1')
 
 /** Providers `first` and `second`, or as many as are named; `llms` may put a fake LLM of the test's own in a place. */
 function world(names: readonly string[] = ['first', 'second'], llms: Readonly<Record<string, Llm>> = {}) {
@@ -258,7 +258,7 @@ describe('the caller', () => {
       alone: true,
       async around({ provider, model }, call) {
         tries.push(`${provider} ${model}`)
-        return call().finally(() => tries.push('done'))
+        return call(provider).finally(() => tries.push('done'))
       },
     })
     assert.deepEqual(tries, ['first model-of-first', 'done', 'second model-of-second', 'done'])
