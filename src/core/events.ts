@@ -214,6 +214,12 @@ export const EVENTS = {
     labels: ['provider'],
     metric: gauge('sluice_llm_concurrency_calls', 'calls'),
   },
+  'llm.kept-local': {
+    level: 'info',
+    says: 'items of tenants whose text must not leave (local_only) went to reviews instead of the LLM',
+    labels: ['task'],
+    metric: counter('sluice_llm_kept_local_items_total', 'items'),
+  },
   'llm.coalesced': {
     level: 'debug',
     says: 'items whose text, or one nearly the same, was being asked about already: `answered` by that, at no cost, or `asked` about after all',

@@ -48,6 +48,8 @@ function takeItem(
   if (entity.missing !== undefined) return refuse(task, source, index, 'missing-field', entity.missing)
   if (entity.text.length > ENTITY_CHARS_MAX)
     return refuse(task, source, index, 'long-entity', `${entity.text.length} characters`)
+  const tenant = task.localOnly && render(task.localOnly.tenant, record)
+  if (tenant?.missing !== undefined) return refuse(task, source, index, 'missing-field', tenant.missing)
   const segments: string[] = []
   for (const segment of task.segments) {
     const { text, missing } = render(segment.text, record)
@@ -56,7 +58,8 @@ function takeItem(
   }
   const textHash = hash(segments)
   if (textHash === undefined) return refuse(task, source, index, 'empty-text', '')
-  return { id: itemId(source, index), task: task.name, entity: entity.text, segments, textHash, source }
+  const item = { id: itemId(source, index), task: task.name, entity: entity.text, segments, textHash, source }
+  return tenant ? { ...item, tenant: tenant.text.slice(0, ENTITY_CHARS_MAX) } : item
 }
 
 export function refuse(task: Task, source: Source, index: number, reason: Reason, detail: string): DeadLetter {

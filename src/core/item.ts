@@ -23,6 +23,8 @@ export interface Item {
   /** Hash of the normalised segments (see tiers/exact.ts): equal texts share it. */
   readonly textHash: string
   readonly source: Source
+  /** Whose it is; absent where the task did not say how to tell. See core/local-only.ts. */
+  readonly tenant?: string
 }
 
 export type Tier = 'exact' | 'similar' | 'local' | 'llm' | 'human'

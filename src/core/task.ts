@@ -5,6 +5,7 @@ import type { Fact } from './similar/clash.ts'
 import type { Compare } from './similar/signature.ts'
 import type { Tier } from './item.ts'
 import type { LabelSet } from './labels.ts'
+import type { LocalOnly } from './local-only.ts'
 import type { ExamplePool } from './llm/examples.ts'
 import type { PromptTemplate } from './llm/prompt-template.ts'
 import type { Template } from './template.ts'
@@ -40,6 +41,7 @@ export interface Task {
   readonly gate: Gate
   readonly order: readonly Tier[]
   readonly similar: Similar
+  readonly localOnly?: LocalOnly
   /** What the LLM is told the task is; a sentence or two. */
   readonly instruction: string
   readonly prompt: PromptTemplate

@@ -1,6 +1,7 @@
 // The streaming machine of the classify role: decode → cascade → outcomes. Decides nothing about answers; never calls
 // an LLM. What it returns is committed together with the offset by the stream.
 import { close, fold, next, open } from '../core/cascade.ts'
+import { mustStay } from '../core/local-only.ts'
 import type { Answer } from '../core/answer.ts'
 import type { Item, Tier } from '../core/item.ts'
 import type { DeadLetter, Outcome } from '../core/outcome.ts'
@@ -35,7 +36,9 @@ export function createClassifyHandler(deps: ClassifyDeps): Handler {
       lap(ask.tier)
     }
     const decided = close(cascade)
-    const answers = decided.map((outcome) => (outcome.kind === 'result' ? outcome.answer : undefined))
+    const answers = decided.map((outcome) =>
+      outcome.kind === 'result' && !mustStay(task, outcome.item) ? outcome.answer : undefined,
+    )
     afterCommit(() => deps.remember(items, answers))
     const outcomes = merge(taken, decided)
     const byOffset = new Map(batch.records.map((record) => [record.offset, record]))

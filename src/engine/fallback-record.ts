@@ -12,7 +12,7 @@ export function readFallback(
   /** Keys of the task's label set. */
   known: ReadonlyMap<string, number>,
 ): { item: Item; shortlist: readonly Ranked[] } | undefined {
-  const { item: id, task: name, entity, segments, shortlist, source: from } = fieldsOf(value)
+  const { item: id, task: name, entity, segments, shortlist, source: from, tenant } = fieldsOf(value)
   if (name !== task.name || typeof id !== 'string' || typeof entity !== 'string') return undefined
   const source = readSource(fieldsOf(from))
   if (!source || !Array.isArray(segments) || !Array.isArray(shortlist) || !shortlist.every(isRanked)) return undefined
@@ -23,7 +23,8 @@ export function readFallback(
   if (textHash === undefined) return undefined
   // Items wait for days: a path that the label set has lost since is not offered to the LLM.
   const offered = shortlist.filter(({ label }) => known.has(pathKey(label)))
-  return { item: { id, task: task.name, entity, segments: texts, textHash, source }, shortlist: offered }
+  const item = { id, task: task.name, entity, segments: texts, textHash, source }
+  return { item: typeof tenant === 'string' ? { ...item, tenant } : item, shortlist: offered }
 }
 
 function readSource({ topic, partition, offset, timestamp }: Fields): Source | undefined {

@@ -4,6 +4,7 @@
 import type { Answer } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import { pathIndex } from '../core/labels.ts'
+import { mustStay } from '../core/local-only.ts'
 import type { DeadLetter, Outcome } from '../core/outcome.ts'
 import type { Task } from '../core/task.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -19,6 +20,8 @@ import { book } from '../core/llm/ledger.ts'
 import type { CallWriter } from './calls.ts'
 import type { LabelWriter } from './labels.ts'
 import type { OutcomeWriter } from './outcomes.ts'
+
+const STAYS = 'local_only: the text of this tenant must not go to an LLM, and no local tier was sure'
 
 export interface FallbackDeps {
   readonly task: Task
@@ -51,7 +54,10 @@ export function createFallbackHandler(deps: FallbackDeps): TurnHandler {
     lap('decode')
     const cached = await deps.known.answer(waiting.map(({ item }) => item))
     lap('known')
-    const unknown = waiting.filter((_, index) => cached[index]?.kind !== 'answer')
+    const open = waiting.filter((_, index) => cached[index]?.kind !== 'answer')
+    const unknown = open.filter(({ item }) => !mustStay(task, item))
+    const kept = open.length - unknown.length
+    if (kept > 0) emit('llm.kept-local', { task: task.name, items: kept })
     const verdicts = unknown.length > 0 ? await deps.askLlm(unknown, progress, turn) : []
     lap('llm')
     // Only once committed: a batch that is read again must be asked again, or its labels would never be written.
@@ -67,6 +73,7 @@ export function createFallbackHandler(deps: FallbackDeps): TurnHandler {
       if (!('item' in it)) return it
       const reply = cached[position++]
       if (reply?.kind === 'answer') return { kind: 'result', item: it.item, answer: reply.answer }
+      if (mustStay(task, it.item)) return { kind: 'review', ...it, why: STAYS }
       const verdict = said.next().value!
       if (verdict.kind === 'answered') return { kind: 'result', item: it.item, answer: verdict.answer }
       return { kind: 'review', item: it.item, shortlist: verdict.shortlist, why: verdict.why }

@@ -132,7 +132,13 @@ function valueOf(task: Task, outcome: Exclude<Outcome, DeadLetter>): object {
       return { ...base, label, probabilities, tier, digest, supersedes: null }
     }
     case 'fallback':
-      return { ...base, segments: segmentsOf(task, item), shortlist: outcome.shortlist, why: missValue(outcome.why) }
+      return {
+        ...base,
+        segments: segmentsOf(task, item),
+        shortlist: outcome.shortlist,
+        why: missValue(outcome.why),
+        tenant: item.tenant ?? null,
+      }
     case 'review':
       return { ...base, segments: segmentsOf(task, item), shortlist: outcome.shortlist, why: outcome.why }
   }

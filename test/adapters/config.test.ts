@@ -252,6 +252,10 @@ describe('a task file', () => {
     ['a misspelt key', 'instructions: y', 'did you mean "instruction"?'],
     ['no segment', 'segments: {}', 'segments'],
     ['a tier twice', 'tiers: [exact, exact]', 'tiers'],
+    ['a list of tenants that says nobody’s tenant', 'local_only: { tenants: [acme] }', 'local_only.tenant'],
+    ['an empty list of tenants', 'local_only: { tenant: "{shop}", tenants: [] }', 'local_only.tenants'],
+    ['a tenant without a name', 'local_only: { tenant: "{shop}", tenants: [" "] }', 'a tenant has no name'],
+    ['a misspelt key of local_only', 'local_only: { tenant: "{shop}", tenants: [a], tennants: [b] }', 'tennants'],
   ] as const)
     test(`${what} is refused`, () => {
       const key = line.split(':').at(-2)!.split('\n').at(-1)!

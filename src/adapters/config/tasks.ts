@@ -5,6 +5,7 @@ import { basename, dirname, join, parse, resolve } from 'node:path'
 import { z } from 'zod'
 import { SluiceError } from '../../core/error.ts'
 import { labelSet, pathKey } from '../../core/labels.ts'
+import { localOnly } from '../../core/local-only.ts'
 import { FACTS } from '../../core/similar/clash.ts'
 import { parseTemplate } from '../../core/template.ts'
 import type { LabelSet } from '../../core/labels.ts'
@@ -83,6 +84,29 @@ export const taskSchema = z.strictObject({
     })
     .prefault({})
     .describe('the tier `similar`: texts nearly the same as one that was answered'),
+  local_only: z
+    .strictObject({
+      tenant: template.describe(
+        'names the tenant of an item, e.g. "{shop}"; may be missing only where it says so: "{shop?}"',
+      ),
+      tenants: z
+        .array(z.string().min(1).max(200))
+        .nonempty()
+        .max(10_000)
+        .describe('those whose text must not leave; case and white space do not matter'),
+    })
+    .transform(({ tenant, tenants }, context) => {
+      try {
+        return localOnly(tenant, tenants)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message })
+        return z.NEVER
+      }
+    })
+    .optional()
+    .describe(
+      'tenants whose text never goes into a prompt or into Redis: what no local tier is sure of goes to reviews',
+    ),
   model: z.string().default('champion').describe('folder of the model; without it everything goes to the fallback'),
   instruction: z.string().describe('what the LLM is asked to do, in a sentence or two'),
   prompt: promptSchema,
@@ -143,6 +167,7 @@ async function taskFrom(read: z.output<typeof taskSchema>, name: string, file: s
     gate: { thresholds },
     order: read.tiers,
     similar: read.similar,
+    ...(read.local_only ? { localOnly: read.local_only } : {}),
     instruction: read.instruction,
     ...(await readPrompt(read.prompt, dirname(file), segments, labels)),
   }
