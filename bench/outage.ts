@@ -1,6 +1,6 @@
 // How fast the classify role is while the LLM answers 500, for minutes, beside the same before and after it; what the
 // outage does to the fallback role's heap, how often the LLM is tried, and how long what waited takes to drain.
-//   npm run bench outage              BENCH_OUTAGE_S=300, BENCH_PRODUCTS=20000 a round
+//   npm run bench outage              BENCH_OUTAGE_S=300, BENCH_PRODUCTS=60000 a round
 // Each round is a backlog of products never seen before and a fresh process: first commit to last.
 import { join } from 'node:path'
 import { startStandIn } from '../scripts/llm-stand-in.ts'
@@ -14,7 +14,7 @@ import { startSluice } from '../test/support/sluice.ts'
 import { openBroker, sleep } from '../test/support/stack.ts'
 
 const OUTAGE_MS = Number(process.env['BENCH_OUTAGE_S'] ?? 300) * 1_000
-const COUNT = Number(process.env['BENCH_PRODUCTS'] ?? 20_000)
+const COUNT = Number(process.env['BENCH_PRODUCTS'] ?? 60_000)
 const ROUNDS = 3
 const ROUNDS_IN_OUTAGE = 5
 const TASKS = [{ task: 'taxonomy', topic: 'products' }]
