@@ -5,6 +5,10 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { answerer, chance } from './llm-stand-in-answers.ts'
+import { standInBatches } from './llm-stand-in-batches.ts'
+import { json, MODES, refuse, spoil } from './llm-stand-in-faults.ts'
+import type { BatchControl, BatchCounters } from './llm-stand-in-batches.ts'
+import type { Control, Mode } from './llm-stand-in-faults.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -12,33 +16,7 @@ export const STAND_IN_MODEL = 'sluice-stand-in'
 export const PLAINLY =
   'This is the stand-in for an LLM that comes with Sluice. It is no language model: it looks texts up among the labelled examples.'
 
-const MODES = [
-  ...([
-    'ok',
-    '500',
-    '429',
-    '401',
-    '400',
-    'redirect',
-    'hang',
-    'reset',
-    'malformed',
-    'wrong-label',
-    'missing-ids',
-  ] as const),
-  ...(['foreign-ids', 'length', 'refusal', 'huge', 'slow', 'not-json'] as const),
-]
-export type Mode = (typeof MODES)[number]
-
-export interface Control {
-  readonly mode: Mode
-  /** Back to `ok` after this long. */
-  readonly for_ms?: number
-  /** Share of the calls that are struck, in [0, 1]; default 1. */
-  readonly share?: number
-  /** Sent as it stands in Retry-After, with 429 and 500. */
-  readonly retryAfter?: string | number
-}
+export type { Control, Mode }
 
 export interface StandInOptions {
   /** 0: a free one. */
@@ -72,6 +50,9 @@ export interface StandIn {
   readonly url: string
   control(control: Control): void
   counters(): Counters
+  /** How its Batch API behaves from now on. */
+  batchControl(control: BatchControl): void
+  batchCounters(): BatchCounters
   stop(): Promise<void>
 }
 
@@ -79,8 +60,6 @@ interface ChatRequest {
   readonly messages: readonly { readonly role: string; readonly content: string }[]
   readonly response_format?: { json_schema?: { schema?: { properties?: { answers?: { items?: unknown } } } } }
 }
-
-type Answers = { id: string; label: string }[]
 
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   const answer = answerer(options.examplesDir, options.seed, options.errorRate)
@@ -107,7 +86,11 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     counters.byMode[mode] = (counters.byMode[mode] ?? 0) + 1
     const [from, to] = options.latency_ms
     await sleep((from + (to - from) * chance(`${options.seed} late ${counters.calls}`)) * (mode === 'slow' ? 10 : 1))
-    if (refuse(mode, control, response)) return
+    if (!refuse(mode, control, response)) json(response, 200, completion(request, mode, name))
+  }
+
+  /** An answer, and what it costs. */
+  function completion(request: ChatRequest, mode: Mode, name: string | undefined): object {
     const asked = readRequest(request)
     counters.items += asked.items.length
     const answers = asked.items.map(({ id, texts }) => ({ id, label: answer({ texts, labels: asked.labels }) }))
@@ -117,7 +100,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     if (name !== undefined)
       charge((counters.byCall[name] ??= { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 }), usage)
     const refused = mode === 'refusal'
-    json(response, 200, {
+    return {
       id: `stand-in-${counters.calls}`,
       object: 'chat.completion',
       created: Math.floor(Date.now() / 1_000),
@@ -134,12 +117,21 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
         },
       ],
       usage,
-    })
+    }
   }
+  const batches = standInBatches({
+    complete: (body) => (counters.calls++, completion(body as ChatRequest, 'ok', undefined)),
+    chance,
+    json,
+  })
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', 'http://stand-in')
     const what = `${request.method} ${pathname}`
+    if (/^\/v1\/(files|batches)\b/.test(pathname)) {
+      if (!refuse(strikes(), control, response)) await batches.route(request, await bytes(request), response)
+      return
+    }
     if (what === 'POST /v1/chat/completions') {
       const name = request.headers['x-client-request-id']
       return chat(JSON.parse(await text(request)) as ChatRequest, name?.toString(), response)
@@ -163,49 +155,20 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   })
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}/v1`, control: setControl, counters: () => counters, stop: () => stop(server) }
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    control: setControl,
+    counters: () => counters,
+    batchControl: batches.control,
+    batchCounters: () => batches.counters,
+    stop: () => stop(server),
+  }
 }
 
 function charge(to: Charge, usage: ReturnType<typeof tokensOf>): void {
   to.inputTokens += usage.prompt_tokens
   to.cachedInputTokens += usage.prompt_tokens_details.cached_tokens
   to.outputTokens += usage.completion_tokens
-}
-
-/** The faults that end a call before there is an answer; true where the response has been seen to. */
-function refuse(mode: Mode, control: Control, response: ServerResponse): boolean {
-  const after = control.retryAfter === undefined ? {} : { 'retry-after': String(control.retryAfter) }
-  if (mode === 'hang') return true
-  if (mode === 'reset') response.destroy()
-  else if (mode === 'redirect') response.writeHead(307, { location: 'http://169.254.169.254/latest/' }).end()
-  else if (mode === 'not-json') response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>We are sorry</h1>')
-  else if (mode === 'huge') huge(response)
-  else if (/^\d+$/.test(mode)) json(response, Number(mode), { error: { message: `told to answer ${mode}` } }, after)
-  return response.writableEnded || response.destroyed || mode === 'huge'
-}
-
-/** 50 MB without a content-length. */
-function huge(response: ServerResponse): void {
-  response.writeHead(200, { 'content-type': 'application/json' })
-  const chunk = Buffer.alloc(1_048_576, 32)
-  let left = 50
-  const more = () => {
-    while (left-- > 0) if (!response.write(chunk)) return void response.once('drain', more)
-    response.end()
-  }
-  more()
-}
-
-function spoil(mode: Mode, answers: Answers): string {
-  const whole = JSON.stringify({ answers })
-  if (mode === 'malformed') return `\`\`\`json\n${whole.slice(0, -3)}`
-  if (mode === 'length') return whole.slice(0, whole.length / 2)
-  if (mode === 'wrong-label')
-    return JSON.stringify({ answers: answers.map(({ id, label }) => ({ id, label: `${label} ` })) })
-  if (mode === 'missing-ids') return JSON.stringify({ answers: answers.filter((_, at) => at % 2 === 0) })
-  if (mode === 'foreign-ids')
-    return JSON.stringify({ answers: answers.map(({ id, label }) => ({ id: `${Number(id) + 1}`, label })) })
-  return whole
 }
 
 /** What a model would read: the labels from the schema, the items from the lines between the markers. */
@@ -243,14 +206,14 @@ function fresh(): Counters {
   return { calls: 0, items: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, byMode: {}, byCall: {} }
 }
 
-async function text(request: IncomingMessage): Promise<string> {
+async function bytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
-function json(response: ServerResponse, status: number, value: unknown, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value))
+async function text(request: IncomingMessage): Promise<string> {
+  return (await bytes(request)).toString('utf8')
 }
 
 function sleep(duration_ms: number): Promise<void> {

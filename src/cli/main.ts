@@ -14,14 +14,20 @@ const VERBS: Readonly<Record<string, Verb>> = {
   lint: { says: 'check the configuration and everything it names', load: () => import('./lint.ts') },
   topics: { says: 'topics apply: create and check the topics', load: () => import('./topics.ts') },
   schemas: { says: 'schemas apply: register and check the schemas', load: () => import('./schemas.ts') },
+  prompt: { says: 'print what the LLM would be asked, and its tokens', load: () => import('./prompt.ts') },
   produce: { says: 'send events from a JSONL file to a topic', load: () => import('./produce.ts') },
   train: { says: 'train a local model from labelled rows', load: () => import('./train.ts') },
+  cost: { says: 'what the LLM has cost, and what it would have cost without', load: () => import('./cost.ts') },
   models: { says: 'models pull|list: fetch the encoders that models can stand on', load: () => import('./models.ts') },
   clean: { says: 'find labels that are wrong, replace or drop them, and say why', load: () => import('./clean.ts') },
   evaluate: { says: 'measure a model on labelled rows', load: () => import('./evaluate.ts') },
   calibrate: {
     says: 'thresholds that keep a promise, certified on labelled rows',
     load: () => import('./calibrate.ts'),
+  },
+  batch: {
+    says: 'label many items by the provider’s Batch API, cheaper, within a day',
+    load: () => import('./batch.ts'),
   },
   benchmark: {
     says: 'local models and LLMs on one sample: accuracy, latency, cost',

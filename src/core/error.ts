@@ -48,6 +48,10 @@ export const ERRORS = {
     title: 'the LLM does not answer',
     remedy: 'check base_url and the state of the provider, then run again: what was answered is kept',
   },
+  SL403: {
+    title: 'the budget does not reach',
+    remedy: 'allow more, ask about fewer items, or lower llm.output_tokens_max: what is reserved is the worst case',
+  },
   SL501: {
     title: 'the model is damaged or does not fit',
     remedy: 'restore the model folder, or train again; nothing was loaded',

@@ -47,6 +47,7 @@ const provider = z.strictObject({
     .describe('how this server calls the bound on a reply; one that it does not know is no bound (docs/providers.md)'),
   retry_after_max_ms: ms(RETRY_AFTER_MAX_MS, 'a longer Retry-After is taken for this'),
   prices: PRICES.describe('price table by model name; what is missing is looked up in llm.prices'),
+  batch_price_share: share(0.5, 'what the Batch API costs, as a share of the price'),
 })
 
 /** The short form of one provider. Optional, so that it shows whether they were given; the defaults are these. */
@@ -70,6 +71,7 @@ export const llmSchema = z
         'several, in the order in which they are asked: the next one where one does not answer. Instead of base_url, api_key, model and timeout_ms',
       ),
     items_per_call_max: count(20, 'items in one call'),
+    segment_chars_max: count(600, 'characters of a segment that are shown'),
     prompt_tokens_max: count(8000, 'about the tokens of one request: calls hold fewer items where texts are long'),
     shortlist_mass: share(0.95, 'a short list has the fewest paths that hold this probability together'),
     shortlist_max: z.int().min(2).max(20).default(12).describe('paths of a short list, at most'),

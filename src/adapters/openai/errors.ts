@@ -6,7 +6,10 @@ import { SluiceError } from '../../core/error.ts'
 import { LlmRejected, LlmUnavailable } from '../../ports/llm.ts'
 
 const BUSY = new Set([408, 409, 425, 429])
-const REQUEST_FAULT = new Set([400, 413, 422])
+const REQUEST_FAULT = new Set<unknown>([400, 413, 422])
+
+/** The status speaks of this very request, not of the provider. */
+export const isRequestFault = (status: unknown): boolean => REQUEST_FAULT.has(status)
 /** Said by something in front of the provider that had no answer in time: the provider may have made one, for money. */
 const MAYBE_SERVED = new Set([408, 502, 504])
 /** There was no connection that a request could have gone over. */

@@ -22,17 +22,15 @@ export interface OpenAiOptions extends ClientOptions {
   readonly replyBytes_max?: number
 }
 
-/** Throws SluiceError SL101 for an address that is none or is forbidden. */
-export function openAiLlm(options: OpenAiOptions): Llm {
+/** Throws SluiceError SL101 for an address that is none or is forbidden. `unsupported` grows as the model turns down more. */
+export function openAiLlm(options: OpenAiOptions, unsupported = parametersWithout(options)): Llm {
   const { model, timeout_ms, retry_after_max_ms = 60_000 } = options
   const { client, host } = openClient(options, options.replyBytes_max ?? 2 * 1_048_576)
-  /** Parameters that this model turned down: reasoning models take no temperature, older servers have other names. */
-  const unsupported = new Set<string>(options.output_tokens_key === 'max_tokens' ? ['max_completion_tokens'] : [])
 
   async function send(request: LlmRequest, signal: AbortSignal): Promise<unknown> {
     try {
       const headers = request.id === undefined ? {} : { 'X-Client-Request-Id': request.id }
-      return await client.chat.completions.create(body(options, request, unsupported), { signal, headers })
+      return await client.chat.completions.create(chatBody(options, request, unsupported), { signal, headers })
     } catch (error) {
       const name = error instanceof APIError && error.status === 400 ? error.param : undefined
       if (typeof name !== 'string' || !OPTIONAL.includes(name) || unsupported.has(name)) throw error
@@ -59,7 +57,13 @@ export function openAiLlm(options: OpenAiOptions): Llm {
 
 const OPTIONAL: readonly string[] = ['temperature', 'max_completion_tokens']
 
-function body({ model, temperature = 0 }: OpenAiOptions, request: LlmRequest, without: ReadonlySet<string>) {
+/** Parameters that a model turns down: reasoning models take no temperature, older servers have other names. */
+export function parametersWithout({ output_tokens_key }: OpenAiOptions): Set<string> {
+  return new Set(output_tokens_key === 'max_tokens' ? ['max_completion_tokens'] : [])
+}
+
+/** The body of one chat completion; `without`: parameters that the model does not take. */
+export function chatBody({ model, temperature = 0 }: OpenAiOptions, request: LlmRequest, without: ReadonlySet<string>) {
   return {
     model,
     messages: [

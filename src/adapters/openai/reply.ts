@@ -6,7 +6,8 @@ import type { LlmReply } from '../../ports/llm.ts'
 
 type Unknown = { readonly [key: string]: unknown } | undefined
 
-function field(value: unknown, name: string): unknown {
+/** A property of something that may be anything. */
+export function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as Unknown)?.[name]
     : undefined
