@@ -8,7 +8,16 @@ export interface Gate {
 
 /** Why an answer was not sure. Levels count from 1. */
 export type GateMiss =
-  | { readonly kind: 'below'; readonly level: number; readonly probability: number; readonly threshold: number }
+  | {
+      readonly kind: 'below'
+      /** The first level that missed, with what it had and what it needed. */
+      readonly level: number
+      readonly probability: number
+      readonly threshold: number
+      /** All levels, l1 first: for whoever wants to know how near it was. */
+      readonly probabilities: readonly number[]
+      readonly thresholds: readonly number[]
+    }
   | { readonly kind: 'no-answer' }
 
 /**
@@ -16,11 +25,12 @@ export type GateMiss =
  * Asserted answers (no probabilities) pass: nothing was estimated, so there is nothing to compare.
  * A probability that is not a number never passes.
  */
-export function gateMiss(gate: Gate, answer: Answer): GateMiss | undefined {
-  for (let index = 0; index < answer.probabilities.length; index++) {
-    const probability = answer.probabilities[index]!
-    const threshold = gate.thresholds[index] ?? 1
-    if (!(probability >= threshold)) return { kind: 'below', level: index + 1, probability, threshold }
+export function gateMiss({ thresholds }: Gate, { probabilities }: Answer): GateMiss | undefined {
+  for (let index = 0; index < probabilities.length; index++) {
+    const probability = probabilities[index]!
+    const threshold = thresholds[index] ?? 1
+    if (!(probability >= threshold))
+      return { kind: 'below', level: index + 1, probability, threshold, probabilities, thresholds }
   }
   return undefined
 }

@@ -38,5 +38,7 @@ export const CALL_HEADERS = {
 /** Only where the input record had it, or where something was cut. */
 export const OPTIONAL_HEADERS = {
   traceparent: 'W3C trace context of the input record, carried through',
+  'sluice-way':
+    'tiers that were asked, in order: tier:milliseconds/items, each of the whole batch; the last one answered, if any did',
   'sluice-cut': 'length in bytes of a value that was too long to keep whole',
 } as const

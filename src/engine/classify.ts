@@ -2,9 +2,11 @@
 // an LLM. What it returns is committed together with the offset by the stream.
 import { close, fold, next, open } from '../core/cascade.ts'
 import { mustStay } from '../core/local-only.ts'
+import { writeWay } from '../core/way.ts'
 import type { Answer } from '../core/answer.ts'
 import type { Item, Tier } from '../core/item.ts'
 import type { DeadLetter, Outcome } from '../core/outcome.ts'
+import type { Asked } from '../core/way.ts'
 import type { TierPort } from '../ports/tier.ts'
 import type { Handler } from '../ports/stream.ts'
 import { takeBatch } from './intake.ts'
@@ -30,10 +32,11 @@ export function createClassifyHandler(deps: ClassifyDeps): Handler {
     const taken = await takeBatch(deps, batch, progress)
     lap('decode')
     const items = taken.filter((it): it is Item => !isRefused(it))
+    const asked: Asked[] = []
     let cascade = open(items, order, task.gate)
     for (let ask = next(cascade); ask; ask = next(cascade)) {
       cascade = fold(cascade, await meanwhile(tiers[ask.tier]!.answer(ask.items), progress, clock))
-      lap(ask.tier)
+      asked.push({ tier: ask.tier, took_ms: lap(ask.tier), items: ask.items.length })
     }
     const decided = close(cascade)
     const answers = decided.map((outcome) =>
@@ -42,11 +45,18 @@ export function createClassifyHandler(deps: ClassifyDeps): Handler {
     afterCommit(() => deps.remember(items, answers))
     const outcomes = merge(taken, decided)
     const byOffset = new Map(batch.records.map((record) => [record.offset, record]))
-    const records = await writer.write(outcomes, ({ offset }) => byOffset.get(offset))
+    const records = await writer.write(outcomes, ({ offset }) => byOffset.get(offset), waysOf(asked))
     lap('encode')
     countOutcomes(emit, task.name, outcomes)
     return records
   }
+}
+
+/** An item went as far as the tier that answered it. */
+function waysOf(asked: readonly Asked[]): (outcome: Outcome) => string {
+  const ways = new Map(asked.map(({ tier }, at) => [tier, writeWay(asked.slice(0, at + 1))]))
+  const whole = writeWay(asked)
+  return (outcome) => (outcome.kind === 'result' ? (ways.get(outcome.answer.tier) ?? whole) : whole)
 }
 
 function isRefused(it: Item | DeadLetter): it is DeadLetter {

@@ -5,6 +5,7 @@ import type { Answer } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import { pathIndex } from '../core/labels.ts'
 import { mustStay } from '../core/local-only.ts'
+import { writeWay } from '../core/way.ts'
 import type { DeadLetter, Outcome } from '../core/outcome.ts'
 import type { Task } from '../core/task.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -53,13 +54,13 @@ export function createFallbackHandler(deps: FallbackDeps): TurnHandler {
     const waiting = taken.filter((it) => 'item' in it)
     lap('decode')
     const cached = await deps.known.answer(waiting.map(({ item }) => item))
-    lap('known')
+    const known = { tier: 'known', took_ms: lap('known'), items: waiting.length }
     const open = waiting.filter((_, index) => cached[index]?.kind !== 'answer')
     const unknown = open.filter(({ item }) => !mustStay(task, item))
     const kept = open.length - unknown.length
     if (kept > 0) emit('llm.kept-local', { task: task.name, items: kept })
     const verdicts = unknown.length > 0 ? await deps.askLlm(unknown, progress, turn) : []
-    lap('llm')
+    const llm = { tier: 'llm', took_ms: lap('llm'), items: unknown.length }
     // Only once committed: a batch that is read again must be asked again, or its labels would never be written.
     afterCommit(() =>
       deps.remember(
@@ -68,6 +69,8 @@ export function createFallbackHandler(deps: FallbackDeps): TurnHandler {
       ),
     )
     const said = verdicts.values()
+    const asked = new Set(unknown.map(({ item }) => item))
+    const [near, far] = [writeWay([known]), writeWay([known, llm])]
     let position = 0
     const outcomes = taken.map((it): Outcome => {
       if (!('item' in it)) return it
@@ -78,7 +81,11 @@ export function createFallbackHandler(deps: FallbackDeps): TurnHandler {
       if (verdict.kind === 'answered') return { kind: 'result', item: it.item, answer: verdict.answer }
       return { kind: 'review', item: it.item, shortlist: verdict.shortlist, why: verdict.why }
     })
-    const records: OutputRecord[] = await deps.outcomes.write(outcomes, (_, index) => batch.records[index])
+    const records: OutputRecord[] = await deps.outcomes.write(
+      outcomes,
+      (_, index) => batch.records[index],
+      (outcome) => ('item' in outcome && asked.has(outcome.item) ? far : near),
+    )
     const labels = await deps.labels.write(verdicts.filter(isLabel))
     const calls = await deps.calls.write(book(verdicts))
     lap('encode')

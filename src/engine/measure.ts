@@ -3,13 +3,15 @@ import type { Outcome } from '../core/outcome.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Emit } from '../ports/events.ts'
 
-/** Each call names the stage that just ended; `since` measures from a record's own timestamp. */
+/** Each call names the stage that just ended, and gives the milliseconds it took; `since` measures from a record's own timestamp. */
 export function stopwatch(clock: Clock, emit: Emit, task: string) {
   let last = clock.elapsed()
-  const lap = (stage: string): void => {
+  const lap = (stage: string): number => {
     const now = clock.elapsed()
-    emit('stage.timed', { task, stage, seconds: (now - last) / 1000 })
+    const took_ms = now - last
+    emit('stage.timed', { task, stage, seconds: took_ms / 1000 })
     last = now
+    return took_ms
   }
   lap.since = (timestamp_ms: number, stage: string): void => {
     emit('stage.timed', { task, stage, seconds: Math.max(0, clock.now() - timestamp_ms) / 1000 })

@@ -19,11 +19,12 @@ export interface OutcomeTopics {
 export interface OutcomeWriter {
   /**
    * The records of a batch's outcomes, in the outcomes' order. `inputOf` finds the record that an outcome came from: its
-   * trace context is carried through, and dead letters keep its bytes.
+   * trace context is carried through, and dead letters keep its bytes. `wayOf`: see core/way.ts.
    */
   write(
     outcomes: readonly Outcome[],
     inputOf: (source: Source, index: number) => InputRecord | undefined,
+    wayOf?: (outcome: Outcome) => string,
   ): Promise<OutputRecord[]>
 }
 
@@ -40,7 +41,7 @@ export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Co
   const headers = headersFor(task.name)
 
   return {
-    async write(outcomes, inputOf) {
+    async write(outcomes, inputOf, wayOf) {
       const values = { result: [] as object[], fallback: [] as object[], review: [] as object[] }
       for (const outcome of outcomes) {
         if (outcome.kind !== 'dead-letter') values[outcome.kind].push(valueOf(task, outcome))
@@ -59,7 +60,7 @@ export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Co
           topic: topicOf[kind],
           key: kind === 'result' ? item.entity : kind === 'fallback' ? item.textHash : item.id,
           value: encoded[kind].next().value!,
-          headers: headers(kind, item.id, answer?.tier ?? NONE, answer?.digest ?? NONE, trace),
+          headers: headers(kind, item.id, answer?.tier ?? NONE, answer?.digest ?? NONE, trace, wayOf?.(outcome)),
         }
       })
     },
@@ -87,10 +88,18 @@ function headersFor(task: string) {
     }
     return found
   }
-  return (kind: string, item: string, tier: string, digest: string, trace?: Buffer | string): Headers => {
+  return (kind: string, item: string, tier: string, digest: string, trace?: Buffer | string, way?: string): Headers => {
     const id = Buffer.from(item)
-    const all = { ...fixedFor(kind), 'sluice-item': id, 'sluice-tier': tier, 'sluice-digest': digest, ce_id: id }
-    return trace === undefined ? all : { ...all, traceparent: trace }
+    const all: Record<string, Buffer | string> = {
+      ...fixedFor(kind),
+      'sluice-item': id,
+      'sluice-tier': tier,
+      'sluice-digest': digest,
+      ce_id: id,
+    }
+    if (trace !== undefined) all['traceparent'] = trace
+    if (way !== undefined) all['sluice-way'] = way
+    return all
   }
 }
 
@@ -157,6 +166,8 @@ export function sourceValue(source: Source): object {
   }
 }
 
+const NO_ANSWER = { kind: 'no_answer', level: 0, probability: 0, threshold: 0, probabilities: [], thresholds: [] }
+
 function missValue(why: GateMiss): object {
-  return why.kind === 'below' ? why : { kind: 'no_answer', level: 0, probability: 0, threshold: 0 }
+  return why.kind === 'below' ? why : NO_ANSWER
 }

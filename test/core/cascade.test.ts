@@ -80,7 +80,14 @@ describe('the cascade', () => {
         kind: 'fallback',
         item: itemOf(0),
         shortlist,
-        why: { kind: 'below', level: 2, probability: 0.4, threshold: 0.5 },
+        why: {
+          kind: 'below',
+          level: 2,
+          probability: 0.4,
+          threshold: 0.5,
+          probabilities: UNSURE,
+          thresholds: GATE.thresholds,
+        },
       },
     ])
   })

@@ -33,6 +33,8 @@ describe('the gate', () => {
       level: 1,
       probability: 0.999,
       threshold: 1,
+      probabilities: [0.999],
+      thresholds: [],
     })
   })
 

@@ -21,13 +21,21 @@ function batchOf(...records: Partial<InputRecord>[]): Batch {
   const all = records.map((record, index) => ({ ...plain, offset: String(index), ...record }))
   return { topic: 'products', partition: 0, records: all }
 }
+const MISS = {
+  kind: 'below',
+  level: 2,
+  probability: 0.4,
+  threshold: 0.5,
+  probabilities: [0.8, 0.4],
+  thresholds: [0.75, 0.5],
+} as const
 const OUTCOMES: readonly Outcome[] = [
   { kind: 'result', item: itemOf(0), answer: answerOf([0.9, 0.8]) },
   {
     kind: 'fallback',
     item: itemOf(1),
     shortlist: [{ label: ['Food', 'Bread'], probability: 0.4 }],
-    why: { kind: 'below', level: 2, probability: 0.4, threshold: 0.5 },
+    why: MISS,
   },
   { kind: 'review', item: itemOf(2), shortlist: [], why: 'asked three times' },
   { kind: 'dead-letter', task: 'shop', source: sourceOf(3), index: 0, reason: 'bad-value', detail: 'at byte 7' },
@@ -68,7 +76,12 @@ describe('the records of outcomes', () => {
   })
 
   test('carry exactly the headers of core/headers', async () => {
-    const records = await write(OUTCOMES, batchOf({ headers: { traceparent: TRACE } }, {}, {}, { value: long() }))
+    const { records: input } = batchOf({ headers: { traceparent: TRACE } }, {}, {}, { value: long() })
+    const records = await writer.write(
+      OUTCOMES,
+      ({ offset }) => input[Number(offset)],
+      () => 'exact:0.1/4',
+    )
     const seen = new Set(records.flatMap(({ headers }) => Object.keys(headers)))
     const all = { ...COMMON_HEADERS, ...OUTCOME_HEADERS, ...DEAD_LETTER_HEADERS, ...OPTIONAL_HEADERS }
     assert.deepEqual([...seen].sort(), Object.keys(all).sort())
@@ -111,7 +124,7 @@ describe('the records of outcomes', () => {
       supersedes: null,
     })
     assert.deepEqual(fallback!['segments'], [{ name: 'title', text: 'thing 1' }])
-    assert.deepEqual(fallback!['why'], { kind: 'below', level: 2, probability: 0.4, threshold: 0.5 })
+    assert.deepEqual(fallback!['why'], MISS)
     assert.equal(review!['why'], 'asked three times')
   })
 })
