@@ -17,8 +17,10 @@ import { rememberIn } from './similar.ts'
 
 /** One batch is a few rounds of calls: large enough to fill them, small enough to commit every few seconds. */
 const ROUNDS_PER_BATCH = 2
-const PROMPT_SEGMENT_CHARS_MAX = 600
 const PROGRESS_MS = 2000
+
+/** 128 bits of SHA-256, as hexadecimal digits. */
+export const promptHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
 export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role {
   const { config, codec, clock, emit, asserted, estimated } = runtime
@@ -26,15 +28,14 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
   const books = openBooks(runtime)
   const providers = openProviders(config, tasks.length, clock, emit)
   const turns = coalescing(runtime, PROGRESS_MS)
-  const limits = { ...settings, segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, progress_ms: PROGRESS_MS }
+  const limits = { ...settings, progress_ms: PROGRESS_MS }
   const redact = redactor(settings.redact)
-  const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
   const handlers = tasks.map(({ task }) => {
     const exact = exactTier({ task, asserted, estimated, localDigest: () => undefined, emit })
     const similar = runtime.similar(task)
     const known = inOrder(similar ? [exact, similar] : [exact])
-    const llm = createLlmTier({ task, providers, clock, emit, books, limits, hash, redact })
+    const llm = createLlmTier({ task, providers, clock, emit, books, limits, hash: promptHash, redact })
     const handler = createFallbackHandler({
       task,
       codec,

