@@ -17,6 +17,8 @@ export interface BatchControl {
 
 export interface BatchCounters {
   batches: number
+  /** Files of answers that were fetched. */
+  reads: number
   /** How often each request was answered for money, by custom_id. */
   asked: Record<string, number>
 }
@@ -44,7 +46,7 @@ interface Batch {
 export function standInBatches({ complete, chance, json }: Deps) {
   const files = new Map<string, string>()
   const batches: Batch[] = []
-  const counters: BatchCounters = { batches: 0, asked: {} }
+  const counters: BatchCounters = { batches: 0, reads: 0, asked: {} }
   let control: BatchControl = {}
 
   const addFile = (text: string): string => {
@@ -121,9 +123,10 @@ export function standInBatches({ complete, chance, json }: Deps) {
       const file = (await new Response(new Uint8Array(body), { headers }).formData()).get('file')
       if (!(file instanceof File)) return (json(response, 400, { error: { message: 'no file' } }), true)
       json(response, 200, { id: addFile(await file.text()), object: 'file', purpose: 'batch', filename: file.name })
-    } else if (kind === 'files' && part === 'content' && files.has(id!))
+    } else if (kind === 'files' && part === 'content' && files.has(id!)) {
+      counters.reads++
       response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(files.get(id!))
-    else if (kind === 'batches' && request.method === 'POST') create(JSON.parse(body.toString()) as never, response)
+    } else if (kind === 'batches' && request.method === 'POST') create(JSON.parse(body.toString()) as never, response)
     else if (kind === 'batches' && id !== undefined) {
       const batch = batches.find((one) => one.id === id)
       if (batch) json(response, 200, shown(settle(batch)))

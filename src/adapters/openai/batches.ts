@@ -11,7 +11,6 @@ import type { BatchAnswer, BatchStanding, LlmBatches } from '../../ports/llm-bat
 /** What a provider's batch is told apart by: our own key in its metadata (16 pairs, values of 512 characters). */
 const METADATA_KEY = 'sluice_batch'
 const ENDPOINT = '/v1/chat/completions'
-/** OpenAI bounds an input file at 200 MB; a part of ours is far smaller (tiers/llm-batch.ts), and so are its answers. */
 const FILE_BYTES_MAX = 256 * 1_048_576
 const PAGE = 100
 const PAGES_MAX = 50
@@ -30,13 +29,18 @@ const PHASES: Readonly<Record<string, BatchStanding['phase']>> = {
 export interface OpenAiBatchOptions extends OpenAiOptions {
   /** For one file up or down. */
   readonly file_timeout_ms: number
+  /** Of one file of answers; default 256 MiB: more than any part of ours can bring. */
+  readonly fileBytes_max?: number
 }
 
 /** Throws SluiceError SL101 for an address that is none or is forbidden. */
 export function openAiBatches(options: OpenAiBatchOptions): LlmBatches {
   const { retry_after_max_ms = 60_000 } = options
   const without = parametersWithout(options)
-  const { client, host } = openClient({ ...options, timeout_ms: options.file_timeout_ms }, FILE_BYTES_MAX)
+  const { client, host } = openClient(
+    { ...options, timeout_ms: options.file_timeout_ms },
+    options.fileBytes_max ?? FILE_BYTES_MAX,
+  )
 
   /** `what` under a deadline of its own; its errors in our words. */
   async function within<T>(
