@@ -34,7 +34,7 @@ export const shop = (count: number) =>
 
 export function world(
   answer: (asked: ReadRequest) => string = honest,
-  options: { task?: Task; budget?: BudgetSettings } = {},
+  options: { task?: Task; budget?: BudgetSettings; limits?: Partial<LlmLimits> } = {},
 ) {
   const clock = fakeClock()
   const llm = fakeLlm(answer, { clock })
@@ -52,7 +52,16 @@ export function world(
   })
   const books = fakeBooks(clock, options.budget)
   const task = options.task ?? shopTask()
-  const tier = createLlmTier({ task, providers, clock, emit, books, hash, redact, limits: LIMITS })
+  const tier = createLlmTier({
+    task,
+    providers,
+    clock,
+    emit,
+    books,
+    hash,
+    redact,
+    limits: { ...LIMITS, ...options.limits },
+  })
   return {
     clock,
     llm,
