@@ -14,6 +14,8 @@ import type { Outcome } from './outcome.ts'
 
 interface Standing {
   readonly answer?: Answer
+  /** The last answer that was not sure. */
+  readonly best?: Answer
   readonly shortlist: readonly Ranked[]
   readonly why: GateMiss
 }
@@ -57,13 +59,14 @@ export function fold(cascade: Cascade, replies: readonly Reply[]): Cascade {
 
 function weigh(gate: Gate, answer: Answer, shortlist: readonly Ranked[]): Standing {
   const why = gateMiss(gate, answer)
-  return why ? { shortlist, why } : { answer, shortlist, why: { kind: 'no-answer' } }
+  return why ? { best: answer, shortlist, why } : { answer, shortlist, why: { kind: 'no-answer' } }
 }
 
 /** One outcome per item, in input order. */
 export function close(cascade: Cascade): Outcome[] {
   return cascade.items.map((item, index) => {
-    const { answer, shortlist, why } = cascade.standings[index]!
-    return answer ? { kind: 'result', item, answer } : { kind: 'fallback', item, shortlist, why }
+    const { answer, best, shortlist, why } = cascade.standings[index]!
+    if (answer) return { kind: 'result', item, answer }
+    return { kind: 'fallback', item, shortlist, why, ...(best ? { best } : {}) }
   })
 }

@@ -15,7 +15,8 @@ export const COMMON_HEADERS = {
 
 /** Besides, on every record that is an outcome (not on labels). */
 export const OUTCOME_HEADERS = {
-  'sluice-outcome': 'result, fallback, review or dead-letter: exactly one for each item and stage',
+  'sluice-outcome':
+    'result, fallback, review or dead-letter: exactly one for each item and stage; or provisional, in the results beside a fallback: no outcome, and replaced by the one that follows',
 } as const
 
 /** Besides, on dead letters. */

@@ -22,8 +22,21 @@ export const REASONS = {
 export type Reason = keyof typeof REASONS
 
 export type Outcome =
-  | { readonly kind: 'result'; readonly item: Item; readonly answer: Answer }
-  | { readonly kind: 'fallback'; readonly item: Item; readonly shortlist: readonly Ranked[]; readonly why: GateMiss }
+  | {
+      readonly kind: 'result'
+      readonly item: Item
+      readonly answer: Answer
+      /** Digest of the answer that this one replaces. */
+      readonly supersedes?: string
+    }
+  | {
+      readonly kind: 'fallback'
+      readonly item: Item
+      readonly shortlist: readonly Ranked[]
+      readonly why: GateMiss
+      /** What is best so far, though not sure; absent where nobody answered. */
+      readonly best?: Answer
+    }
   | { readonly kind: 'review'; readonly item: Item; readonly shortlist: readonly Ranked[]; readonly why: string }
   | DeadLetter
 

@@ -1,8 +1,9 @@
 // Reads back what the classify role wrote to the fallback topic. What does not fit is refused, never repaired.
 import type { Ranked } from '../core/answer.ts'
-import type { Item, Source } from '../core/item.ts'
+import type { Source } from '../core/item.ts'
 import { pathKey } from '../core/labels.ts'
 import type { Task } from '../core/task.ts'
+import type { OpenItem } from '../ports/tier.ts'
 
 /** The reverse of what `fallback` writes; undefined where the value is not one of ours. */
 export function readFallback(
@@ -11,8 +12,8 @@ export function readFallback(
   hash: (segments: readonly string[]) => string | undefined,
   /** Keys of the task's label set. */
   known: ReadonlyMap<string, number>,
-): { item: Item; shortlist: readonly Ranked[] } | undefined {
-  const { item: id, task: name, entity, segments, shortlist, source: from, tenant } = fieldsOf(value)
+): OpenItem | undefined {
+  const { item: id, task: name, entity, segments, shortlist, source: from, tenant, provisional } = fieldsOf(value)
   if (name !== task.name || typeof id !== 'string' || typeof entity !== 'string') return undefined
   const source = readSource(fieldsOf(from))
   if (!source || !Array.isArray(segments) || !Array.isArray(shortlist) || !shortlist.every(isRanked)) return undefined
@@ -24,7 +25,11 @@ export function readFallback(
   // Items wait for days: a path that the label set has lost since is not offered to the LLM.
   const offered = shortlist.filter(({ label }) => known.has(pathKey(label)))
   const item = { id, task: task.name, entity, segments: texts, textHash, source }
-  return { item: typeof tenant === 'string' ? { ...item, tenant } : item, shortlist: offered }
+  return {
+    item: typeof tenant === 'string' ? { ...item, tenant } : item,
+    shortlist: offered,
+    ...(typeof provisional === 'string' ? { provisional } : {}),
+  }
 }
 
 function readSource({ topic, partition, offset, timestamp }: Fields): Source | undefined {

@@ -74,11 +74,12 @@ export function createFallbackHandler(deps: FallbackDeps): TurnHandler {
     let position = 0
     const outcomes = taken.map((it): Outcome => {
       if (!('item' in it)) return it
+      const replaced = it.provisional === undefined ? {} : { supersedes: it.provisional }
       const reply = cached[position++]
-      if (reply?.kind === 'answer') return { kind: 'result', item: it.item, answer: reply.answer }
+      if (reply?.kind === 'answer') return { kind: 'result', item: it.item, answer: reply.answer, ...replaced }
       if (mustStay(task, it.item)) return { kind: 'review', ...it, why: STAYS }
       const verdict = said.next().value!
-      if (verdict.kind === 'answered') return { kind: 'result', item: it.item, answer: verdict.answer }
+      if (verdict.kind === 'answered') return { kind: 'result', item: it.item, answer: verdict.answer, ...replaced }
       return { kind: 'review', item: it.item, shortlist: verdict.shortlist, why: verdict.why }
     })
     const records: OutputRecord[] = await deps.outcomes.write(

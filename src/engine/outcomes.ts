@@ -1,5 +1,6 @@
 // Last half of an item's way: outcomes → records with headers that any client can read without Avro.
 // Order is kept; one record per outcome, and a label beside each answer of the LLM.
+import type { Answer } from '../core/answer.ts'
 import type { GateMiss } from '../core/gate.ts'
 import { itemId } from '../core/item.ts'
 import type { Item, Source } from '../core/item.ts'
@@ -36,31 +37,61 @@ const KEY_BYTES_MAX = 100_000
 /** W3C trace context, version 00, takes 55; later versions may be longer. */
 const TRACE_CHARS_MAX = 256
 
-export function createOutcomeWriter(task: Task, topics: OutcomeTopics, codec: Codec): OutcomeWriter {
-  const topicOf = { result: topics.results, fallback: topics.fallback, review: topics.reviews } as const
+/** No outcome, but a word in advance: the item's outcome is still to come, and replaces it. */
+interface Provisional {
+  readonly kind: 'provisional'
+  readonly item: Item
+  readonly answer: Answer
+}
+
+export interface OutcomeOptions {
+  /**
+   * What goes to the fallback gets its best answer so far as well, in the results, marked provisional. It is in the same
+   * transaction and in the same partition as the answer that replaces it, so that it is there once, and always before it.
+   */
+  readonly provisional: boolean
+}
+
+export function createOutcomeWriter(
+  task: Task,
+  topics: OutcomeTopics,
+  codec: Codec,
+  { provisional }: OutcomeOptions = { provisional: false },
+): OutcomeWriter {
+  const { results, fallback, reviews } = topics
+  const topicOf = { result: results, provisional: results, fallback, review: reviews } as const
   const headers = headersFor(task.name)
+
+  function withProvisional(outcome: Outcome): readonly (Outcome | Provisional)[] {
+    if (outcome.kind !== 'fallback' || !provisional || !outcome.best) return [outcome]
+    return [outcome, { kind: 'provisional', item: outcome.item, answer: outcome.best }]
+  }
 
   return {
     async write(outcomes, inputOf, wayOf) {
-      const values = { result: [] as object[], fallback: [] as object[], review: [] as object[] }
-      for (const outcome of outcomes) {
-        if (outcome.kind !== 'dead-letter') values[outcome.kind].push(valueOf(task, outcome))
-      }
-      const encoded = {
-        result: (await encodeAll(codec, topics.results, values.result)).values(),
-        fallback: (await encodeAll(codec, topics.fallback, values.fallback)).values(),
-        review: (await encodeAll(codec, topics.reviews, values.review)).values(),
-      }
-      return outcomes.map((outcome, index): OutputRecord => {
+      const all = outcomes.flatMap((outcome, index) => withProvisional(outcome).map((it) => ({ outcome: it, index })))
+      const values = new Map<string, object[]>([results, fallback, reviews].map((topic) => [topic, []]))
+      for (const { outcome } of all)
+        if (outcome.kind !== 'dead-letter') values.get(topicOf[outcome.kind])!.push(valueOf(task, outcome, provisional))
+      const encoded = new Map<string, ArrayIterator<Buffer>>()
+      for (const [topic, own] of values) encoded.set(topic, (await encodeAll(codec, topic, own)).values())
+      return all.map(({ outcome, index }): OutputRecord => {
         if (outcome.kind === 'dead-letter') return deadLetter(outcome, inputOf(outcome.source, index), topics, headers)
         const { item, kind } = outcome
-        const answer = kind === 'result' ? outcome.answer : undefined
+        const answer = 'answer' in outcome ? outcome.answer : undefined
         const trace = traceOf(inputOf(item.source, index))
         return {
           topic: topicOf[kind],
-          key: kind === 'result' ? item.entity : kind === 'fallback' ? item.textHash : item.id,
-          value: encoded[kind].next().value!,
-          headers: headers(kind, item.id, answer?.tier ?? NONE, answer?.digest ?? NONE, trace, wayOf?.(outcome)),
+          key: answer ? item.entity : kind === 'fallback' ? item.textHash : item.id,
+          value: encoded.get(topicOf[kind])!.next().value!,
+          headers: headers(
+            kind,
+            item.id,
+            answer?.tier ?? NONE,
+            answer?.digest ?? NONE,
+            trace,
+            kind === 'provisional' ? undefined : wayOf?.(outcome),
+          ),
         }
       })
     },
@@ -132,13 +163,15 @@ function traceOf(raw: InputRecord | undefined): Buffer | string | undefined {
   return trace !== undefined && trace.length <= TRACE_CHARS_MAX ? trace : undefined
 }
 
-function valueOf(task: Task, outcome: Exclude<Outcome, DeadLetter>): object {
+function valueOf(task: Task, outcome: Exclude<Outcome, DeadLetter> | Provisional, provisional: boolean): object {
   const { item } = outcome
   const base = { item: item.id, task: item.task, entity: item.entity, source: sourceValue(item.source) }
   switch (outcome.kind) {
+    case 'provisional':
     case 'result': {
       const { label, probabilities, tier, digest } = outcome.answer
-      return { ...base, label, probabilities, tier, digest, supersedes: null }
+      const supersedes = outcome.kind === 'result' ? (outcome.supersedes ?? null) : null
+      return { ...base, label, probabilities, tier, digest, supersedes, provisional: outcome.kind === 'provisional' }
     }
     case 'fallback':
       return {
@@ -147,6 +180,7 @@ function valueOf(task: Task, outcome: Exclude<Outcome, DeadLetter>): object {
         shortlist: outcome.shortlist,
         why: missValue(outcome.why),
         tenant: item.tenant ?? null,
+        provisional: provisional ? (outcome.best?.digest ?? null) : null,
       }
     case 'review':
       return { ...base, segments: segmentsOf(task, item), shortlist: outcome.shortlist, why: outcome.why }

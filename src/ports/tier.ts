@@ -13,6 +13,8 @@ export interface TierPort {
 export interface OpenItem {
   readonly item: Item
   readonly shortlist: readonly Ranked[]
+  /** Digest of the provisional answer that stands in the results meanwhile. */
+  readonly provisional?: string
 }
 
 /** What the LLM tier says of one item. */

@@ -40,7 +40,7 @@ async function classifyTask(runtime: Runtime, file: TaskFile): Promise<Role> {
         ? { local: localTier({ task: task.name, model: local.model, digest: local.digest, shortlist, emit }) }
         : {}),
     },
-    writer: createOutcomeWriter(task, runtime.outcomeTopics, codec),
+    writer: createOutcomeWriter(task, runtime.outcomeTopics, codec, config.local),
     remember: rememberIn(exact, similar),
   })
   return {

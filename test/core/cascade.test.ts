@@ -79,6 +79,7 @@ describe('the cascade', () => {
       {
         kind: 'fallback',
         item: itemOf(0),
+        best: answerOf(UNSURE, { tier: 'local' }),
         shortlist,
         why: {
           kind: 'below',

@@ -99,6 +99,23 @@ describe('the fallback machine', () => {
     ])
   })
 
+  test('a provisional answer is replaced by what comes after it, whoever says it', async () => {
+    const { handler } = engine(answered, ({ entity }) => (entity === 'p0' ? answerOf([]) : undefined))
+    const outcomes = [itemOf(0), itemOf(1)].map((item) => {
+      const best = answerOf([0.4, 0.2], { digest: 'model-7' })
+      return { kind: 'fallback', item, shortlist: [], why: { kind: 'no-answer' }, best } as const
+    })
+    const writer = createOutcomeWriter(taskOf(), TOPICS, codec, { provisional: true })
+    const written = await writer.write(outcomes, () => undefined)
+    const waiting = written.filter(({ topic }) => topic === 'fallback')
+    const records = await handler(batchOf(waiting.map(({ value }) => value)), progress)
+    const results = records.filter(({ topic }) => topic === 'results')
+    assert.deepEqual(
+      results.map(({ value }) => (JSON.parse(String(value)) as { supersedes: string }).supersedes),
+      ['model-7', 'model-7'],
+    )
+  })
+
   test('what the LLM said is remembered only once it is committed: else its labels could be lost', async () => {
     const { uncommitted, remembered } = engine(answered)
     const after: (() => Promise<void>)[] = []

@@ -122,10 +122,47 @@ describe('the records of outcomes', () => {
       tier: 'local',
       digest: 'model-1',
       supersedes: null,
+      provisional: false,
     })
     assert.deepEqual(fallback!['segments'], [{ name: 'title', text: 'thing 1' }])
     assert.deepEqual(fallback!['why'], MISS)
     assert.equal(review!['why'], 'asked three times')
+  })
+})
+
+describe('a provisional answer', () => {
+  const best = answerOf([0.8, 0.4])
+  const unsure: Outcome = { kind: 'fallback', item: itemOf(1), shortlist: [], why: MISS, best }
+  const speaking = createOutcomeWriter(taskOf(), TOPICS, codec, { provisional: true })
+  const outcomeOf = (record: OutputRecord) => `${record.topic} ${texts(record)['sluice-outcome']}`
+
+  test('is written beside what goes to the fallback, marked, under the key of the answer to come', async () => {
+    const records = await speaking.write([OUTCOMES[0]!, unsure, OUTCOMES[2]!], () => undefined)
+    assert.deepEqual(records.map(outcomeOf), [
+      'results result',
+      'fallback fallback',
+      'results provisional',
+      'reviews review',
+    ])
+    const [result, fallback, provisional] = records
+    assert.equal(provisional!.key, 'p1')
+    assert.deepEqual([json(result!)['provisional'], json(provisional!)['provisional']], [false, true])
+    assert.deepEqual([json(provisional!)['digest'], json(fallback!)['provisional']], ['model-1', 'model-1'])
+    assert.equal(texts(provisional!)['sluice-tier'], 'local')
+  })
+
+  test('is not written where nobody answered, nor unless it is asked for', async () => {
+    const { best: _, ...unknown } = unsure
+    const without = await speaking.write([unknown], () => undefined)
+    assert.deepEqual(without.map(outcomeOf), ['fallback fallback'])
+    assert.equal(json(without[0]!)['provisional'], null)
+    const [silent, ...more] = await write([unsure], batchOf({}, {}))
+    assert.deepEqual([more.length, json(silent!)['provisional']], [0, null])
+  })
+
+  test('is named by the result that replaces it', async () => {
+    const [record] = await write([{ ...OUTCOMES[0]!, supersedes: 'model-1' } as Outcome], RECORDS)
+    assert.equal(json(record!)['supersedes'], 'model-1')
   })
 })
 

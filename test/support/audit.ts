@@ -70,7 +70,9 @@ async function auditNow(
     broker.read(inputTopics).then(({ committed }) => committed),
     broker.committed(deployment.fallbackGroup, [fallback]),
   ])
-  const outcomes = written.committed.filter(({ topic }) => topic !== labelTopic)
+  const isOutcome = ({ topic, headers }: ReadRecord) =>
+    topic !== labelTopic && headers['sluice-outcome'] !== 'provisional'
+  const outcomes = written.committed.filter(isOutcome)
   const labels = written.committed.filter(({ topic }) => topic === labelTopic)
   for (const { task, topic, items = () => 1 } of tasks) {
     const name = deployment.topic(topic)

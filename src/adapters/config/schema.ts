@@ -82,6 +82,12 @@ export const configSchema = z.strictObject({
     {
       workers: z.int().nonnegative().default(0).describe('worker threads per model; 0: one per core'),
       shortlist: count(8, 'paths handed to the LLM with an item that was not sure'),
+      provisional: z
+        .boolean()
+        .default(false)
+        .describe(
+          'what goes to the fallback gets its best local answer at once, in the results and marked provisional; the final one replaces it, however long the LLM, its budget or an outage lets it wait',
+        ),
     },
     'the local models',
   ),

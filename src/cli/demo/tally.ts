@@ -49,6 +49,7 @@ export function createTally(truth: ReadonlyMap<string, string>): Tally {
       const text = (name: string): string => headers[name]?.toString() ?? ''
       const outcome = text('sluice-outcome')
       const item = `${text('sluice-task')}/${text('sluice-item')}`
+      if (outcome === 'provisional') return
       if (outcome === 'fallback') {
         if (!final.has(item)) sent.add(item)
         return
