@@ -45,7 +45,7 @@ export async function readCalls(
 ): Promise<CallRecord[]> {
   const values: (Buffer | null)[] = []
   const onRecord = ({ value }: { readonly value: Buffer | null }) => void values.push(value)
-  await readToEnd(client, topic, { since_ms, onRecord, ...(onProgress ? { onProgress } : {}) })
+  await readToEnd(client, topic, { since_ms, uncommitted: true, onRecord, ...(onProgress ? { onProgress } : {}) })
   const decoded = await codec.decode(topic, values)
   const calls = decoded.flatMap((it) => (it.ok ? (readCall(it.value) ?? []) : []))
   return lastOfEach(calls).filter(({ at_ms }) => at_ms >= since_ms)

@@ -48,6 +48,8 @@ describe('the command line', { concurrency: 2 }, () => {
     { args: ['benchmark', '--task', 'relevance'], says: /--data/ },
     { args: ['lint', '--config', 'nowhere.yaml'], says: /SL102 .*nowhere\.yaml.*\n.*what to do/ },
     { args: ['demo', '--rate', 'fast'], says: /--rate fast/ },
+    { args: ['cost', '--by', 'price'], says: /--by price: one of task, tier, model, day/ },
+    { args: ['cost', '--since', 'yesterday'], says: /--since yesterday/ },
   ]
   for (const { args, says } of wrong)
     test(`sluice ${args.join(' ')}: exit 2, nothing on stdout, says what`, async () => {

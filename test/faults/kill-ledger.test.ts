@@ -11,7 +11,7 @@ import { createDeployment, ROOT } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
 import { seed } from '../support/llm.ts'
-import { startSluice } from '../support/sluice.ts'
+import { sluice, startSluice } from '../support/sluice.ts'
 import { eventually, noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -122,6 +122,12 @@ describe('processes that call the LLM are killed', { skip: noStack }, () => {
       'answered by the LLM, but by no call that is booked',
     )
     assert.ok(ended.length > 0 && booked.size >= ended.length)
+
+    const { code, text } = await sluice(['cost', '--by', 'tier', '--json', '--config', deployment.config])
+    assert.equal(code, 0, text)
+    const { total } = JSON.parse(text) as { total: Charge & { calls: number; items: number; withoutUsd: number } }
+    assert.deepEqual([total.calls, total.items, tokens(total)], [calls.length, PRODUCTS, ours])
+    assert.ok(total.withoutUsd > 0)
   })
 })
 

@@ -9,83 +9,138 @@ export interface Reader {
   close(): Promise<void>
 }
 
-const END_WITHIN_MS = 120_000
+const NEXT_WITHIN_MS = 120_000
 
 export interface ReadToEnd {
   /** Records that were written before this may be left out, milliseconds since the epoch. */
   readonly since_ms: number
+  /** What transactions have not committed is read too: for logs of which every record is true by itself. */
+  readonly uncommitted: boolean
   readonly onRecord: (record: InputRecord) => void
   /** Records read so far and how many there are; offsets, so that gaps count too. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
 /**
- * Reads a topic up to where it ends now, in order within a partition. What transactions have not committed is read too: it
- * is for logs of which every record is true by itself. Throws SL201 where the end is not reached in two minutes.
+ * Reads a topic up to where it ends now, in order within a partition; of committed records up to where a transaction is
+ * open. Throws SL201 where nothing more comes for two minutes.
  */
 export async function readToEnd(
-  { kafka }: KafkaClient,
+  client: KafkaClient,
   topic: string,
-  { since_ms, onRecord, onProgress = () => {} }: ReadToEnd,
+  { since_ms, uncommitted, onRecord, onProgress = () => {} }: ReadToEnd,
 ): Promise<void> {
-  const left = await ranges(kafka.admin(), topic, since_ms)
-  if (left.size === 0) return
-  const at = new Map([...left].map(([partition, { from }]) => [partition, from]))
-  const sum = (offsets: Iterable<bigint>) => [...offsets].reduce((total, offset) => total + offset, 0n)
-  const begin = sum(at.values())
-  const total = Number(sum([...left.values()].map(({ end }) => end)) - begin)
-  const done = Promise.withResolvers<void>()
+  const admin = client.kafka.admin()
+  const ranges = await admin
+    .connect()
+    .then(() => rangesOf(admin, topic, since_ms))
+    .finally(() => admin.disconnect())
+  await readRanges(client, ranges, { uncommitted, onRecord, onProgress })
+}
+
+export interface Range {
+  readonly topic: string
+  readonly partition: number
+  readonly from: bigint
+  /** Offset after the last one. */
+  readonly end: bigint
+}
+
+export interface ReadRanges {
+  /** As that of `readToEnd`. */
+  readonly uncommitted: boolean
+  readonly onRecord: (record: InputRecord, topic: string, partition: number) => void
+  /** As that of `readToEnd`. */
+  readonly onProgress: (done: number, total: number) => void
+}
+
+/** Committed records stop where a transaction is open: nothing more comes then, so many times in a row. */
+const EMPTY_FETCHES_MAX = 15
+
+/**
+ * True where the end of every range was reached; false where open transactions hide the rest of committed records. Throws
+ * SL201 where nothing more comes for two minutes.
+ */
+export async function readRanges(
+  { kafka }: KafkaClient,
+  ranges: readonly Range[],
+  { uncommitted, onRecord, onProgress }: ReadRanges,
+): Promise<boolean> {
+  const placeOf = (topic: string, partition: number) => `${topic}/${partition}`
+  const left = new Map(
+    ranges.filter(({ from, end }) => from < end).map((it) => [placeOf(it.topic, it.partition), { ...it, at: it.from }]),
+  )
+  if (left.size === 0) return true
+  const all = [...left.values()]
+  const topics = [...new Set(all.map(({ topic }) => topic))]
+  const sum = (pick: (it: (typeof all)[number]) => bigint) => Number(all.reduce((total, it) => total + pick(it), 0n))
+  const total = sum(({ from, end }) => end - from)
+  const done = Promise.withResolvers<boolean>()
+  const late = setTimeout(() => done.reject(new Error('too slow')), NEXT_WITHIN_MS)
+  let emptyFetches = 0
   const consumer = kafka.consumer({
     groupId: `sluice-read-${randomBytes(8).toString('hex')}`,
     maxWaitTimeInMs: 200,
-    readUncommitted: true,
+    readUncommitted: uncommitted,
     allowAutoTopicCreation: false,
   })
   // Batches of nothing but transactions' ends are seen here alone.
-  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
-    const range = left.get(partition)
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) => {
+    const range = left.get(placeOf(topic, partition))
     const next = BigInt(lastOffset) + 1n
-    if (range === undefined || next <= at.get(partition)!) return
-    at.set(partition, next < range.end ? next : range.end)
-    onProgress(Number(sum(at.values()) - begin), total)
-    if (next >= range.end && left.delete(partition) && left.size === 0) done.resolve()
+    if (range === undefined || next <= range.at) return
+    emptyFetches = 0
+    late.refresh()
+    range.at = next < range.end ? next : range.end
+    onProgress(
+      sum(({ at, from }) => at - from),
+      total,
+    )
+    if (next < range.end) return
+    left.delete(placeOf(topic, partition))
+    consumer.pause([{ topic, partitions: [partition] }])
+    if (left.size === 0) done.resolve(true)
+  })
+  consumer.on(consumer.events.FETCH, () => {
+    if (!uncommitted && ++emptyFetches > EMPTY_FETCHES_MAX) done.resolve(false)
   })
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => restart || done.reject(error))
-  const late = setTimeout(() => done.reject(new Error('too slow')), END_WITHIN_MS)
   try {
     await consumer.connect()
-    await consumer.subscribe({ topics: [topic], fromBeginning: true })
+    await consumer.subscribe({ topics, fromBeginning: true })
     await consumer.run({
       autoCommit: false,
-      eachBatch: async ({ batch: { messages } }) => messages.forEach((message) => onRecord(recordOf(message))),
+      eachBatch: async ({ batch: { topic, partition, messages } }) => {
+        const range = left.get(placeOf(topic, partition))
+        for (const message of messages) {
+          const offset = BigInt(message.offset)
+          if (range && offset >= range.from && offset < range.end) onRecord(recordOf(message), topic, partition)
+        }
+      },
     })
-    for (const [partition, offset] of at) consumer.seek({ topic, partition, offset: String(offset) })
-    await done.promise
+    for (const { topic, partition, from } of all) consumer.seek({ topic, partition, offset: String(from) })
+    return await done.promise
   } catch (error) {
-    throw new SluiceError('SL201', `${topic} could not be read to its end`, { cause: error })
+    throw new SluiceError('SL201', `${topics.join(', ')} could not be read to the end`, { cause: error })
   } finally {
     clearTimeout(late)
     await consumer.disconnect().catch(() => {})
   }
 }
 
-/** From where to where a partition is to be read; those with nothing to read are left out. */
-async function ranges(admin: Admin, topic: string, since_ms: number) {
-  await admin.connect()
+/** From where to where each partition is to be read. Throws SL201. */
+export async function rangesOf(admin: Admin, topic: string, since_ms: number): Promise<Range[]> {
   try {
     const [starts, ends] = await Promise.all([
       admin.fetchTopicOffsetsByTimestamp(topic, since_ms),
       admin.fetchTopicOffsets(topic),
     ])
-    const found = ends.map(({ partition, low, high }) => {
+    return ends.map(({ partition, low, high }) => {
       const start = BigInt(starts.find((it) => it.partition === partition)?.offset ?? low)
-      return [partition, { from: start < BigInt(low) ? BigInt(low) : start, end: BigInt(high) }] as const
+      return { topic, partition, from: start < BigInt(low) ? BigInt(low) : start, end: BigInt(high) }
     })
-    return new Map(found.filter(([, { from, end }]) => from < end))
   } catch (error) {
     throw new SluiceError('SL201', `${topic} could not be read`, { cause: error })
-  } finally {
-    await admin.disconnect()
   }
 }
 
