@@ -29,6 +29,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     says: 'label many items by the provider’s Batch API, cheaper, within a day',
     load: () => import('./batch.ts'),
   },
+  explain: { says: 'the whole way of an item: tiers, gate, prompt, cost', load: () => import('./explain.ts') },
   benchmark: {
     says: 'local models and LLMs on one sample: accuracy, latency, cost',
     load: () => import('./benchmark.ts'),

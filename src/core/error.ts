@@ -70,6 +70,11 @@ export const ERRORS = {
     title: 'the promise cannot be kept on these rows',
     remedy: 'label more rows of the live tail, or ask for less: a lower --target-precision or a higher --delta',
   },
+  SL507: {
+    title: 'nothing is known of this item',
+    remedy:
+      'check the key; look further back with --since; give the item id where your producers have a partitioner of their own',
+  },
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = join(ROOT, 'src/cli/main.ts')
 
-const VERBS = 'demo run lint topics schemas produce train evaluate calibrate benchmark'.split(' ')
+const VERBS = 'demo run lint topics schemas produce train evaluate calibrate benchmark explain'.split(' ')
 
 interface Said {
   readonly code: number | null
