@@ -1,7 +1,8 @@
 // How fast the classify role is while the LLM answers 500, for minutes, beside the same before and after it; what the
 // outage does to the fallback role's heap, how often the LLM is tried, and how long what waited takes to drain.
 //   npm run bench outage              BENCH_OUTAGE_S=300, BENCH_PRODUCTS=60000 a round
-// Each round is a backlog of products never seen before and a fresh process: first commit to last.
+// Each round is a backlog of products never seen before and a fresh process: first commit to last. On a machine with other
+// work the processor time a product is the steadier figure.
 import { join } from 'node:path'
 import { startStandIn } from '../scripts/llm-stand-in.ts'
 import { quantile } from '../src/core/statistics.ts'
@@ -35,6 +36,13 @@ const deployment = await createDeployment('outage-bench', {
   },
 })
 await deployment.apply()
+interface Round {
+  /** Products a second. */
+  readonly rate: number
+  /** Microseconds of processor time a product. */
+  readonly cpu_us: number
+}
+
 let produced = 0
 const classifyLag = () => lag(broker, deployment.classifyGroup('taxonomy'), deployment.topic('products'))
 const fallbackLag = () => lag(broker, deployment.fallbackGroup, deployment.topic('fallback'))
@@ -53,7 +61,7 @@ const [began, calls] = [performance.now(), standIn.counters().calls]
 const heaps: number[] = []
 const watching = new AbortController()
 const watched = watchHeap(watching.signal)
-const dead: number[] = []
+const dead: Round[] = []
 for (let at = 0; at < ROUNDS_IN_OUTAGE; at++) {
   dead.push(...(await rounds('LLM dead', 1)))
   const next = began + ((at + 1) * OUTAGE_MS) / ROUNDS_IN_OUTAGE
@@ -79,37 +87,51 @@ fallback.signal('SIGTERM')
 await fallback.ended
 const { count } = await audit(broker, deployment, TASKS, { finished: 'all' })
 say(`nothing lost, nothing doubled: ${JSON.stringify(count)} of ${produced}`)
-const middle = (rates: readonly number[]) => quantile(rates, 0.5)!
-say(`classify, dead over well: ${(middle(dead) / middle([...healthy, ...again])).toFixed(3)} (middle rounds)`)
+const middle = (rounds: readonly Round[], of: keyof Round) =>
+  quantile(
+    rounds.map((it) => it[of]),
+    0.5,
+  )!
+const well = [...healthy, ...again]
+const ratio = (of: keyof Round) => (middle(dead, of) / middle(well, of)).toFixed(3)
+say(`middle rounds, dead over well: products/s ${ratio('rate')}, processor time a product ${ratio('cpu_us')}`)
 await deployment.remove()
 await broker.close()
 await standIn.stop()
 
-async function rounds(name: string, times: number): Promise<number[]> {
-  const rates: number[] = []
+async function rounds(name: string, times: number): Promise<Round[]> {
+  const done: Round[] = []
   for (let at = 0; at < times; at++) {
-    rates.push(await round())
-    say(`${name.padEnd(16)} ${rates.at(-1)!.toFixed(0).padStart(7)} products/s classified`)
+    const { rate, cpu_us } = await round()
+    done.push({ rate, cpu_us })
+    say(`${name.padEnd(16)} ${rate.toFixed(0).padStart(7)} products/s classified, ${cpu_us.toFixed(1)} µs of CPU each`)
   }
-  return rates
+  return done
 }
 
-/** Products a second, from the first commit seen to the last, of a topic that was full before. */
-async function round(): Promise<number> {
+/** A topic that was full before, from the first commit seen to the last; processor time of the whole process. */
+async function round(): Promise<Round> {
   await deployment.produce('products', products(COUNT, produced))
   produced += COUNT
-  const classify = startSluice(['run', 'classify', '--config', deployment.config])
+  const own = await freePort()
+  const classify = startSluice(['run', 'classify', '--config', deployment.config], {
+    env: { SLUICE_HTTP_PORT: String(own) },
+  })
+  let over = false
+  void classify.ended.then(() => (over = true))
   let first: { at: number; left: number } | undefined
   for (;;) {
+    if (over) throw new Error(`classify ended: ${classify.tail()}`)
     const left = await classifyLag()
     if (left < COUNT) first ??= { at: performance.now(), left }
     if (left === 0) break
     await sleep(POLL_MS)
   }
   const rate = (first!.left / (performance.now() - first!.at)) * 1_000
+  const cpu_us = ((await metric(own, 'process_cpu_seconds_total')) * 1e6) / COUNT
   classify.signal('SIGTERM')
   await classify.ended
-  return rate
+  return { rate, cpu_us }
 }
 
 async function watchHeap(signal: AbortSignal): Promise<void> {
