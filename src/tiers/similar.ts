@@ -125,21 +125,28 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
   }
 
   const sign = ({ segments }: Item) => signature(segments.map(normalise), compare)
+  const bandKeys = (signed: Signature) => Array.from(known.bands(signed), (hash, band) => band * 2 ** 32 + hash)
 
   return {
     near(items, others) {
       const candidates = others.map(sign)
-      return items.map((item) => {
+      const byBand = new Map<number, number[]>()
+      candidates.forEach((other, at) => {
+        for (const key of bandKeys(other)) (byBand.get(key) ?? byBand.set(key, []).get(key)!).push(at)
+      })
+      return items.map((item, index) => {
         if (audit.passesOn(item.textHash)) return []
-        const asked = sign(item)
-        const near = candidates.flatMap((other, at) => {
+        const asked = items === others ? candidates[index]! : sign(item)
+        const sharing = new Set(bandKeys(asked).flatMap((key) => byBand.get(key) ?? []))
+        const near = [...sharing].flatMap((at) => {
+          const other = candidates[at]!
           if (others[at]!.textHash === item.textHash) return []
           const measured = similarity(asked, other, threshold)
           return measured < threshold || clash(asked.facts(), other.facts(), vetoes) !== undefined
             ? []
             : [{ at, measured }]
         })
-        return near.sort((a, b) => b.measured - a.measured).map(({ at }) => at)
+        return near.sort((a, b) => b.measured - a.measured || a.at - b.at).map(({ at }) => at)
       })
     },
     suppose(item, learned) {

@@ -5,6 +5,9 @@ import * as fc from 'fast-check'
 import { mayWaitFor, turnName } from '../../src/core/llm/turn.ts'
 import { BatchLeft } from '../../src/ports/stream.ts'
 import type { LlmResult } from '../../src/ports/tier.ts'
+import { similarTier } from '../../src/tiers/similar.ts'
+import { taskOf } from '../fakes/items.ts'
+import { SIMILAR } from '../support/similar.ts'
 import { CALL_MS, coalesceWorld, keyOf, LEASE_MS, WAIT_MS } from '../support/coalesce-world.ts'
 import type { Done, Fate } from '../support/coalesce-world.ts'
 
@@ -212,6 +215,20 @@ describe('texts nearly the same', () => {
     assert.deepEqual(world.asked, ['a 1', 'a 2', 'a 3'])
     assert.deepEqual(tiers(done), ['llm', 'llm', 'llm'])
     assert.equal(done.took_ms, 3 * CALL_MS)
+  })
+
+  test('are what the similar tier says they are: nothing that counts may differ, and the audited ask for themselves', async () => {
+    const GOUDA = 'gouda cheese slices organic young acme'
+    const texts = [`${GOUDA} 200 g`, `${GOUDA} 200 g.`, `${GOUDA} 400 g`, 'something else altogether']
+    const asks = async (audit_share: number) => {
+      const world = coalesceWorld()
+      const task = taskOf({ similar: { ...SIMILAR, vetoes: ['numbers'], audit_share } })
+      const tier = similarTier({ task, store: undefined, clock: world.clock, emit: () => {} })
+      const done = await world.process({ similar: tier }).turn(texts)
+      return [world.asked.length, tiers(done)]
+    }
+    assert.deepEqual(await asks(0), [3, ['llm', 'similar', 'llm', 'llm']])
+    assert.deepEqual(await asks(1), [4, ['llm', 'llm', 'llm', 'llm']])
   })
 
   test('of a batch before wait for it, then are looked up: the similar tier has the last word', async () => {
