@@ -34,7 +34,7 @@ export interface Step {
   readonly record: string
   readonly asked: readonly Asked[]
   readonly outcome: string
-  /** Of a result. */
+  /** Of a result, a provisional one too: it is replaced by what the fallback says. */
   readonly answer?: { readonly label: string; readonly tier: string; readonly digest: string }
   /** One row a level of the answer that came before the gate; empty for answers that were asserted. */
   readonly gate: readonly GateLevel[]
@@ -124,8 +124,8 @@ function stepOf({ kind, headers, value, timestamp_ms, ...where }: Evidence, mine
     record: placeOf(where),
     asked,
     outcome,
-    ...(outcome === 'result' ? { answer: answerOf(value) } : {}),
-    gate: outcome === 'result' ? levels(numbers(value['probabilities']), []) : gateOf(fieldsOf(value['why'])),
+    ...(kind === 'results' ? { answer: answerOf(value) } : {}),
+    gate: kind === 'results' ? levels(numbers(value['probabilities']), []) : gateOf(fieldsOf(value['why'])),
     shortlist: list(value['shortlist']).map((it) => ({
       label: pathOf(fieldsOf(it)['label']),
       probability: Number(fieldsOf(it)['probability']),

@@ -112,6 +112,26 @@ describe('the way of an item', () => {
     assert.equal(why(record('dead-letters', { headers })), 'bad-value: at byte 7')
   })
 
+  test('has its provisional answer, which the final one supersedes', () => {
+    const provisional = result('local', {
+      headers: { 'sluice-outcome': 'provisional' },
+      value: { probabilities: [0.6, 0.3] },
+    })
+    const { steps, supersedes } = only([record('fallback'), provisional, result('llm', { at: 9_000 })])
+    assert.deepEqual(
+      steps.map(({ role, outcome, answer }) => [role, outcome, answer?.tier]),
+      [
+        ['classify', 'fallback', undefined],
+        ['classify', 'provisional', 'local'],
+        ['fallback', 'result', 'llm'],
+      ],
+    )
+    assert.deepEqual(
+      supersedes.map(({ tier }) => tier),
+      ['local'],
+    )
+  })
+
   test('is told apart by task', () => {
     const other = result('exact', { headers: { 'sluice-task': 'other' } })
     assert.deepEqual(
