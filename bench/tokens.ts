@@ -15,7 +15,7 @@ import { openModel } from '../src/adapters/onnx/model.ts'
 import { openCounter } from '../src/cli/tokenizers.ts'
 import { gateMiss } from '../src/core/gate.ts'
 import { labelSet, pathKey } from '../src/core/labels.ts'
-import { covering } from '../src/core/llm/shortlist.ts'
+import { calibrated, covering } from '../src/core/llm/shortlist.ts'
 import { estimateTokens } from '../src/core/llm/tokens.ts'
 import { hash32, random, shuffle } from '../src/core/random.ts'
 import { silent } from '../src/ports/events.ts'
@@ -84,6 +84,7 @@ async function measure(name: string, levels: number): Promise<void> {
     labelsDigest: name,
     instruction: INSTRUCTION,
     gate: { thresholds: model.thresholds },
+    similar: { ...taskOf().similar, compare: 'together', vetoes: [] },
   })
   const { stream, ...repeats } = withRepeats(test, ITEMS, EXACT, NEAR, SEED)
   const said = await model.classify(
@@ -93,7 +94,7 @@ async function measure(name: string, levels: number): Promise<void> {
   await model.close()
   const asked = stream.map(({ title, label }, at) => ({
     segments: [title],
-    shortlist: said[at]?.shortlist ?? [],
+    shortlist: calibrated(said[at]?.shortlist ?? [], said[at]?.probabilities.at(-1) ?? 0),
     gold: label,
   }))
 
@@ -130,8 +131,9 @@ async function measure(name: string, levels: number): Promise<void> {
     naiveParts: parts,
     estimateOverReal: estimate / real,
   }
-  if (values.json) console.log(JSON.stringify({ ...about, rows, recall: recallTable(asked) }))
-  else print(about, rows, asked)
+  const unsure = asked.filter((_, at) => !isSure(task, said[at], stream[at]!, noBill()))
+  if (values.json) console.log(JSON.stringify({ ...about, rows, recall: recallTable(unsure) }))
+  else print(about, rows, unsure)
 }
 
 /** The naive prompt once for each item, with the reply that it asks for. */
@@ -246,10 +248,10 @@ async function modelOf(name: string, training: readonly LabelledText[]): Promise
   return openModel(await readModelFolder(dir), { workers: 1, emit: silent, task: name })
 }
 
-/** How often the short list holds the right path, and how long it is, by the mass that it must reach. */
-function recallTable(asked: readonly Asked[]) {
+/** Of items that the local model is not sure of: how often the short list holds the right path, how long it is, by the mass to reach. */
+function recallTable(asked: readonly Asked[], shortlist_max = ASK.shortlist_max) {
   return [0.8, 0.9, 0.95, 0.98, 0.99].map((mass) => {
-    const lists = asked.map(({ shortlist }) => covering(shortlist, mass, ASK.shortlist_max))
+    const lists = asked.map(({ shortlist }) => covering(shortlist, mass, shortlist_max))
     const held = lists.filter(({ labels }, at) =>
       labels.some(({ label }) => pathKey(label) === pathKey(asked[at]!.gold)),
     )

@@ -1,8 +1,8 @@
-// A stream of texts in which some came before, as they are or nearly so. Near ones are texts of the data itself that share
-// enough trigrams; where those run out, a word is left out of an earlier text.
+// A stream of texts in which some came before, as they are or nearly so. Near ones are other rows of the data that share
+// enough trigrams, with their own labels; where those run out, an earlier text is altered a little.
 import { random } from '../../src/core/random.ts'
 import { neighbours } from '../../src/core/similar/neighbours.ts'
-import { signature } from '../../src/core/similar/signature.ts'
+import { signature, similarity } from '../../src/core/similar/signature.ts'
 import { normalise } from '../../src/core/text/normalise.ts'
 import { BANDING } from '../../src/tiers/similar.ts'
 
@@ -14,8 +14,8 @@ export interface LabelledText {
 export interface Repeats {
   readonly stream: readonly LabelledText[]
   readonly exact: number
-  /** Of the data, and made by leaving a word out. */
   readonly near: number
+  /** Of the near ones, those that are no rows of the data. */
   readonly made: number
 }
 
@@ -39,6 +39,14 @@ export function withRepeats(
     while (used.has(rows[at]!)) at++
     return rows[at]!
   }
+  /** Of the first text from there on that has one left. */
+  const twinOf = (texts: readonly LabelledText[], from: number) => {
+    for (let place = from; place < texts.length; place++) {
+      const twin = twins.get(texts[place]!)?.find((one) => !used.has(one))
+      if (twin) return twin
+    }
+    return undefined
+  }
   while (stream.length < count) {
     const chance = next()
     const earlier = stream[Math.floor(next() * stream.length)]
@@ -46,11 +54,13 @@ export function withRepeats(
       stream.push(earlier)
       done.exact++
     } else if (earlier !== undefined && chance < exact + near) {
-      const seen = stream.findLast((one) => twins.get(one)?.some((twin) => !used.has(twin)))
-      const twin = seen && twins.get(seen)!.find((one) => !used.has(one))
+      const from = Math.floor(next() * stream.length)
+      const twin = twinOf(stream, from) ?? twinOf(stream, 0)
       if (twin) used.add(twin)
-      else done.made++
-      stream.push(twin ?? shortened(earlier, next))
+      const one = twin ?? altered(stream, next)
+      if (one === undefined) continue
+      if (!twin) done.made++
+      stream.push(one)
       done.near++
     } else {
       const one = fresh()
@@ -79,8 +89,23 @@ function twinsOf(rows: readonly LabelledText[]): Map<LabelledText, LabelledText[
   return twins
 }
 
-function shortened({ title, label }: LabelledText, next: () => number): LabelledText {
-  const words = title.split(' ')
-  words.splice(Math.floor(next() * words.length), 1)
-  return { title: words.join(' ') || title, label }
+const ENDINGS = ['new', 'pack', '1', 'x', 'set']
+const TRIES = 20
+
+/** An earlier text with a word or a letter less, or a word more, that still shares enough trigrams. */
+function altered(stream: readonly LabelledText[], next: () => number): LabelledText | undefined {
+  const pick = <T>(from: readonly T[]) => from[Math.floor(next() * from.length)]!
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { title, label } = pick(stream)
+    const words = title.split(' ')
+    const word = Math.floor(next() * words.length)
+    const other = pick([
+      words.toSpliced(word, 1).join(' '),
+      words.toSpliced(word, 1, words[word]!.slice(1)).join(' '),
+      `${title} ${pick(ENDINGS)}`,
+    ])
+    const alike = similarity(signature([normalise(title)], 'together'), signature([normalise(other)], 'together'))
+    if (alike >= NEAR_MIN && alike < 1) return { title: other, label }
+  }
+  return undefined
 }

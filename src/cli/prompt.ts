@@ -5,6 +5,7 @@ import { SluiceError } from '../core/error.ts'
 import { gateMiss } from '../core/gate.ts'
 import { intake } from '../core/intake.ts'
 import { callIds, open, plan } from '../core/llm/asking.ts'
+import { calibrated } from '../core/llm/shortlist.ts'
 import { redactor } from '../core/llm/redact.ts'
 import { isSuspicious } from '../core/llm/suspicion.ts'
 import { estimateTokens } from '../core/llm/tokens.ts'
@@ -99,7 +100,12 @@ async function questionsOf(config: Config, file: TaskFile, texts: readonly (read
   try {
     const said = (await local?.model.classify(texts, { shortlist: config.local.shortlist })) ?? []
     const questions = texts.map((segments, at): Question => {
-      return { segments, shortlist: said[at]?.shortlist ?? [], suspicious: isSuspicious(segments) }
+      const { shortlist = [], probabilities = [] } = said[at] ?? {}
+      return {
+        segments,
+        shortlist: calibrated(shortlist, probabilities.at(-1) ?? 0),
+        suspicious: isSuspicious(segments),
+      }
     })
     const sure = said.filter((one) => {
       return one && local && gateMiss(local.gate, { ...one, tier: 'local', digest: local.digest }) === undefined

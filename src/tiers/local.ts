@@ -1,6 +1,7 @@
 // The local tier: the model of the task, in this process. Passes for everything when the model fails; never throws.
 import { PASS } from '../core/answer.ts'
-import type { Reply } from '../core/answer.ts'
+import { calibrated } from '../core/llm/shortlist.ts'
+import type { Answer, Reply } from '../core/answer.ts'
 import type { Emit } from '../ports/events.ts'
 import type { Model } from '../ports/model.ts'
 import type { TierPort } from '../ports/tier.ts'
@@ -26,7 +27,8 @@ export function localTier({ task, model, digest, shortlist, emit }: LocalOptions
         return predictions.map((prediction): Reply => {
           if (!prediction) return PASS
           const { label, probabilities, shortlist } = prediction
-          return { kind: 'answer', answer: { label, probabilities, tier: 'local', digest }, shortlist }
+          const answer: Answer = { label, probabilities, tier: 'local', digest }
+          return { kind: 'answer', answer, shortlist: calibrated(shortlist, probabilities.at(-1) ?? 0) }
         })
       } catch {
         emit('tier.failed', { task, tier: 'local' })

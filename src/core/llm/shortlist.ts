@@ -2,6 +2,22 @@
 // A sure model gives two or three, a doubtful one many; what is not among them costs a walk down the tree.
 import type { Ranked } from '../answer.ts'
 
+/**
+ * The short list of an answer with the calibrated probability of its path: models calibrate the answer alone. What that
+ * takes from the first path the others get in proportion, none more than the first. `leaf`: of the answer's last level.
+ */
+export function calibrated(ranked: readonly Ranked[], leaf: number): readonly Ranked[] {
+  const [first, ...others] = ranked
+  if (first === undefined || first.probability === leaf) return ranked
+  const rest = Math.max(
+    1 - first.probability,
+    others.reduce((sum, { probability }) => sum + probability, 0),
+  )
+  const scale = rest > 0 ? (1 - leaf) / rest : 0
+  const scaled = others.map((one) => ({ ...one, probability: Math.min(leaf, one.probability * scale) }))
+  return [{ ...first, probability: leaf }, ...scaled]
+}
+
 /** Fewer would be no choice. */
 const LABELS_MIN = 2
 

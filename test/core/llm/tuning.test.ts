@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { grouped } from '../../../src/core/llm/grouping.ts'
-import { covering } from '../../../src/core/llm/shortlist.ts'
+import { calibrated, covering } from '../../../src/core/llm/shortlist.ts'
 import { estimateTokens } from '../../../src/core/llm/tokens.ts'
 import { callSize, massFor, tuned, untuned } from '../../../src/core/llm/tuning.ts'
 import { seed } from '../../support/llm.ts'
@@ -124,6 +124,26 @@ describe('a short list', () => {
       ),
       { seed: seed(t) },
     )
+  })
+})
+
+describe('the probabilities of a short list', () => {
+  const ranked = (...probabilities: number[]) =>
+    probabilities.map((probability, at) => ({ label: [`l${at}`], probability }))
+  const after = (list: ReturnType<typeof ranked>, leaf: number) =>
+    calibrated(list, leaf).map(({ probability }) => Math.round(probability * 1e6) / 1e6)
+
+  test('are those of the calibrated answer: what the first loses the others get in proportion', () => {
+    assert.deepEqual(after(ranked(0.9, 0.06, 0.03), 0.7), [0.7, 0.18, 0.09])
+    assert.deepEqual(after(ranked(0.5, 0.3), 0.8), [0.8, 0.12])
+  })
+
+  test('stay in order, and as they are where there is nothing to change', () => {
+    assert.deepEqual(after(ranked(0.99, 0.009), 0.4), [0.4, 0.4])
+    assert.deepEqual(after(ranked(1, 0), 0.9), [0.9, 0])
+    const list = ranked(0.6, 0.4)
+    assert.equal(calibrated(list, 0.6), list)
+    assert.deepEqual(calibrated([], 0.6), [])
   })
 })
 
