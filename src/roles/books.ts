@@ -16,6 +16,8 @@ import type { Runtime } from './runtime.ts'
 export interface OpenBooks extends Books {
   /** Books calls with their outcomes. */
   readonly calls: CallWriter
+  /** What calls wait for, for people; empty when all is well. */
+  degraded(): readonly string[]
   close(): Promise<void>
 }
 
@@ -31,8 +33,20 @@ export function openBooks({ config, client, codec, clock, emit, topicName }: Run
   const redis = url === '' ? undefined : redisServer({ url, clock, emit: silent })
   const scope = `sluice:budget:${config.kafka.group_prefix}`
   const ledger = openLedger(client, topic, codec)
+  const budget = redis
+    ? redisBudget(redis, { settings, share: shared, scope, history, own: alone, clock, emit })
+    : alone
+  const waiting = new Map<string, string>()
   return {
-    budget: redis ? redisBudget(redis, { settings, share: shared, scope, history, own: alone, clock, emit }) : alone,
+    budget: {
+      async reserve(task, most) {
+        const said = await budget.reserve(task, most)
+        if (said.kind === 'over') waiting.set(task, said.limit)
+        else waiting.delete(task)
+        return said
+      },
+    },
+    degraded: () => Array.from(waiting, ([task, limit]) => `calls of ${task} wait for the budget (${limit})`),
     ledger,
     calls: createCallWriter(topic, codec),
     newId: randomUUID,

@@ -67,6 +67,6 @@ export function fallbackRole(runtime: Runtime, tasks: readonly TaskFile[]): Role
       turns.drain()
       return stream.drain()
     },
-    degraded: () => providers.degraded(),
+    degraded: () => [...providers.degraded(), ...books.degraded()],
   }
 }

@@ -26,8 +26,15 @@ export function openLedger(client: KafkaClient, topic: string, codec: Codec): Op
     async write(call) {
       const [record] = await writer.write([call])
       const { key, value, headers } = record!
-      const sender = await (producer ??= connect())
-      await sender.send(topic, [{ key: String(key), value: value!, headers }])
+      const used = (producer ??= connect())
+      try {
+        await (await used).send(topic, [{ key: String(key), value: value!, headers }])
+      } catch (error) {
+        // What has failed may stay broken: the next record has a new one.
+        if (producer === used) producer = undefined
+        void used.then((it) => it.close()).catch(() => {})
+        throw error
+      }
     },
     close: async () => {
       await producer?.then((it) => it.close()).catch(() => {})

@@ -243,6 +243,24 @@ describe('a budget in a Redis', { skip: noRedis }, () => {
       server.close()
     }))
 
+  test('counts what stands in the window of now or of a clock that was ahead, and nothing of an earlier one', () =>
+    withinOneDay(async () => {
+      const { server, budget } = openAt(redis.url, [], true)
+      const client = new Redis(redis.url)
+      const key = `bad:${scopes}:day`
+      const today = Math.floor(Date.now() / 86_400_000)
+      const stands = (window: number) => client.hset(key, { window, tokens: 900, nanousd: 0, born: 'x' })
+      await stands(today - 1)
+      const dead = granted(await budget.reserve('any', amount(900)))
+      assert.equal(await client.hget(key, 'window'), String(today))
+      await stands(today + 1)
+      assert.equal((await budget.reserve('any', amount(1))).kind, 'over')
+      await dead.settle(amount(0))
+      assert.equal(await client.hget(key, 'tokens'), '900', 'what is settled late is of another window')
+      client.disconnect()
+      server.close()
+    }))
+
   for (const [state, open] of [
     ['refuses connections', async () => ({ url: 'redis://127.0.0.1:1', stop: async () => {} })],
     ['never answers', startBlackHole],

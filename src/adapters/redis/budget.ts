@@ -2,7 +2,7 @@
 // Where Redis does not answer, calls are paid from a part that was kept back for that and divided among the processes
 // beforehand; when that is spent too, they wait. So the sum is never more than the budget, whatever Redis does.
 // A counter that is not there (a Redis that was emptied, too) begins with what the ledger says was spent.
-import { limitsOf, tally, windowOf } from '../../core/llm/budget.ts'
+import { allLimits, limitsOf, tally, windowOf } from '../../core/llm/budget.ts'
 import type { Amount, BudgetSettings, Limit } from '../../core/llm/budget.ts'
 import type { Budget, History, Reserved } from '../../ports/budget.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -81,6 +81,7 @@ export function redisBudget(server: RedisServer, options: RedisBudgetOptions): B
   const { settings, share, scope, history, own, clock, emit } = options
   const keyOf = ({ name }: Limit) => `${scope}:${name}`
   let alone = false
+  let reading: ReturnType<History> | undefined
 
   function setAlone(next: boolean): void {
     if (next !== alone) emit('budget.switched', { purse: next ? 'own' : 'shared' })
@@ -103,9 +104,14 @@ export function redisBudget(server: RedisServer, options: RedisBudgetOptions): B
     return said
   }
 
+  const since = (now: number) =>
+    Math.min(...allLimits(settings, share).map((limit) => windowOf(limit, now) * limit.window_ms))
+
   async function spentSoFar(limits: readonly Limit[]): Promise<number[][]> {
     const now = clock.now()
-    const spendings = await history('shared', Math.min(...limits.map((it) => windowOf(it, now) * it.window_ms)))
+    // Once for all who ask meanwhile; of all limits, whichever these are.
+    reading ??= history('shared', since(now)).finally(() => (reading = undefined))
+    const spendings = await reading
     return limits.map((limit) => {
       const { window, tokens, nanousd } = tally(limit, spendings, now)
       return [window, tokens, nanousd]

@@ -1,6 +1,7 @@
 // One LLM call of a benchmark: remembered, or paid for, made and kept. Retries are finite: a contestant whose endpoint
 // is dead or refuses us is out of the run, and only that one. Must never ask what is in the store.
 import { wait_ms } from '../../core/llm/backoff.ts'
+import { mostUsage } from '../../core/llm/budget.ts'
 import { SluiceError } from '../../core/error.ts'
 import { costUsd, NO_USAGE } from '../../core/llm/usage.ts'
 import { LlmRejected, LlmUnavailable } from '../../ports/llm.ts'
@@ -52,8 +53,6 @@ export interface Caller {
 const REFUSED_FIRST_MAX = 3
 const REFUSES_ALL =
   'every request so far was refused or had a reply that cannot be read (response_format json_schema is needed)'
-/** Tokens of a provider's own framing of a request, more than any is known to add. */
-const FRAMING_TOKENS = 512
 /** A call that fails this many times `tries_max`, while others are answered, is at fault itself. */
 const TRIES_AMONG_OTHERS = 4
 /** Timers and clocks differ by a little. */
@@ -172,14 +171,4 @@ export function caller(deps: CallDeps): Caller {
 
 function rejected(usage: LlmUsage): StoredCall {
   return { heard: { kind: 'rejected' }, usage, reported: false, elapsed_ms: 0 }
-}
-
-/** No request uses more: a token is at least one byte of text, and a reply is cut at its limit. */
-function mostUsage(request: Prompt): LlmUsage {
-  const text = request.system + request.user + JSON.stringify(request.schema)
-  return {
-    inputTokens: new TextEncoder().encode(text).length + FRAMING_TOKENS,
-    cachedInputTokens: 0,
-    outputTokens: request.outputTokensMax,
-  }
 }
