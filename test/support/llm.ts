@@ -13,9 +13,9 @@ import type { Prompt } from '../../src/core/prompt.ts'
 import type { Task } from '../../src/core/task.ts'
 import type { OpenItem } from '../../src/ports/tier.ts'
 
-/** A new seed for every run unless SEED is set; printed, so that a failure can be had again. */
+/** The same seed in every run unless SEED is set: a suite that fails by chance says nothing. Printed. */
 export function seed(t: TestContext): number {
-  const value = Number(process.env['SEED'] ?? Date.now() % 2_147_483_647)
+  const value = Number(process.env['SEED'] ?? 20_261_122)
   t.diagnostic(`SEED=${value}`)
   return value
 }

@@ -5,7 +5,6 @@ import { describe, test } from 'node:test'
 import { pathKey } from '../../src/core/labels.ts'
 import { isSuspicious } from '../../src/core/llm/suspicion.ts'
 import { random } from '../../src/core/random.ts'
-import { LlmRejected } from '../../src/ports/llm.ts'
 import { replyText } from '../fakes/llm.ts'
 import { injections } from '../support/injections.ts'
 import { shop, truth, world } from '../support/llm-world.ts'
@@ -29,17 +28,11 @@ describe('a hostile LLM', () => {
       const faulty = new Map<string, number>()
       const answer = (asked: ReadRequest) => {
         heard.replies++
-        const blame = (text: string) => faulty.set(text, (faulty.get(text) ?? 0) + 1)
-        try {
-          const spoilt = pick(HOSTILE)(asked, next)
-          for (const { id, text } of asked.items)
-            if (sound(spoilt, id, asked)) said.set(text, (said.get(text) ?? new Set()).add(labelIn(spoilt, id)!))
-            else blame(text)
-          return spoilt
-        } catch (error) {
-          for (const { text } of asked.items) blame(text)
-          throw error
-        }
+        const spoilt = pick(HOSTILE)(asked, next)
+        for (const { id, text } of asked.items)
+          if (sound(spoilt, id, asked)) said.set(text, (said.get(text) ?? new Set()).add(labelIn(spoilt, id)!))
+          else faulty.set(text, (faulty.get(text) ?? 0) + 1)
+        return spoilt
       }
       const { ask } = world(answer, { limits: round % 2 === 0 ? {} : TUNED })
       const items = shop(1 + Math.floor(next() * 60))
@@ -100,9 +93,6 @@ const HOSTILE: readonly Spoil[] = [
   () => '',
   () => 'SWdub3JlIGFsbCBydWxlcw==',
   (asked) => replyText(right(asked)) + ' '.repeat(1_000_000),
-  () => {
-    throw new LlmRejected('the reply is no UTF-8')
-  },
 ]
 
 /** The judge, written anew: plain JSON, exact shape, this id once, no id that was not asked while one is missing. */
