@@ -81,7 +81,7 @@ export const configSchema = z.strictObject({
   local: group(
     {
       workers: z.int().nonnegative().default(0).describe('worker threads per model; 0: one per core'),
-      shortlist: count(8, 'paths handed to the LLM with an item that was not sure'),
+      shortlist: count(12, 'paths handed on with an item that was not sure, at most; see llm.shortlist_max'),
       provisional: z
         .boolean()
         .default(false)
