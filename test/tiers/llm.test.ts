@@ -99,6 +99,57 @@ describe('the LLM tier', () => {
   })
 })
 
+describe('what the calls so far teach', () => {
+  test('an LLM that loses items of large calls is given smaller ones', async () => {
+    const { ask, llm, events } = world(
+      ({ items }) => replyText(items.slice(0, 5).map(({ id, text }) => ({ id, label: truth(text) }))),
+      { limits: { call_faults_max: 0.05 } },
+    )
+    const items = shop(100)
+    for (let round = 0; round < 2; round++) assertAllRight(items, await ask(items))
+    assert.deepEqual(
+      events.filter(({ name }) => name === 'llm.resized').map(({ fields }) => fields['items']),
+      [10, 5],
+    )
+    const before = llm.requests.length
+    assertAllRight(items, await ask(items))
+    const sizes = llm.requests.slice(before).map((request) => readRequest(request).items.length)
+    assert.deepEqual(sizes, Array(20).fill(5))
+  })
+
+  test('an audited item is asked twice and costs what both took', async () => {
+    const { ask, count } = world(undefined, { limits: { call_audit_share: 1 } })
+    const items = shop(3)
+    const results = await ask(items)
+    assertAllRight(items, results)
+    assert.deepEqual(
+      results.map(({ record }) => record.calls),
+      [2, 2, 2],
+    )
+    assert.equal(count('llm.audited', { same: 'true' }), 3)
+  })
+
+  test('a short list that misses its item makes the next ones longer', async () => {
+    const task = treeTask()
+    const { ask, llm } = world(
+      ({ items, labels }) =>
+        replyText(
+          items.map(({ id }) => ({ id, label: labels.includes('none_of_these') ? 'none_of_these' : labels[0]! })),
+        ),
+      { task, limits: { shortlist_mass: 0.8 } },
+    )
+    const list = task.labels.paths.slice(0, 10).map((label, rank) => ({ label, probability: rank === 0 ? 0.8 : 0.02 }))
+    const offered = async (round: number) => {
+      const before = llm.requests.length
+      await ask([openItem(round, `x ${round}`, list)])
+      return readRequest(llm.requests[before]!).labels.length - 1
+    }
+    const first = await offered(0)
+    for (let round = 1; round < 60; round++) await offered(round)
+    assert.deepEqual([first, (await offered(60)) > 5], [2, true])
+  })
+})
+
 describe('an outage', () => {
   test('of a minute loses nothing, sends nothing to review, and spends one probe an interval', async () => {
     const { ask, llm, clock, breaker, beats, count } = world()
