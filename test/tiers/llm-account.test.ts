@@ -169,6 +169,8 @@ describe('a record of the ledger', () => {
     assert.equal(settled(call, usage, price, 0.5).aloneUsd, 2.5)
     assert.equal(settled({ ...call, asked: 1 }, usage, price, 0.3).aloneUsd, 1)
     const user = 'head\n{"id":"1"}\n{"id":"2"}\n'
-    assert.equal(itemsShareOf({ system: '12345', user }), 20 / (5 + user.length))
+    const schema = { name: 'answers', schema: {} }
+    const all = 5 + user.length + JSON.stringify(schema).length
+    assert.equal(itemsShareOf({ system: '12345', user, schema }), 20 / all)
   })
 })

@@ -7,6 +7,7 @@
 // can have cost. So the sum over the records is never below what a provider counts.
 import { costUsd } from './usage.ts'
 import type { LlmUsage, Price } from './usage.ts'
+import type { Prompt } from '../prompt.ts'
 import type { Spending } from './budget.ts'
 
 export type CallState = 'reserved' | 'settled' | 'failed' | 'booked'
@@ -83,10 +84,10 @@ export function book(
 }
 
 /** The part of a prompt that its items make up: they stand on lines of their own, as JSON (core/prompt.ts). */
-export function itemsShareOf({ system, user }: { readonly system: string; readonly user: string }): number {
+export function itemsShareOf({ system, user, schema }: Pick<Prompt, 'system' | 'user' | 'schema'>): number {
   let items = 0
   for (const line of user.split('\n')) if (line.startsWith('{"id":')) items += line.length
-  return items / Math.max(1, system.length + user.length)
+  return items / Math.max(1, system.length + user.length + JSON.stringify(schema).length)
 }
 
 /** Of each call its last record, by where it stands in the log: `records` are in the order of their partition. */
