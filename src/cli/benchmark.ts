@@ -18,7 +18,7 @@ import { accuracyPlot, latencyPlot } from '../learn/benchmark/plots.ts'
 import { readLlms } from './benchmark-llms.ts'
 import { timeFolder } from './benchmark-models.ts'
 import { readSplit, sha256 } from './benchmark-sample.ts'
-import { findTask, parse } from './command.ts'
+import { findTask, load, parse } from './command.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { Performance, Split, Table } from '../core/benchmark/score.ts'
 import type { Task } from '../core/task.ts'
@@ -56,7 +56,6 @@ Exit codes: 0 complete, 1 something is missing (the table says what), 2 wrong us
 `
 
 const SEGMENT_CHARS_MAX = 4000
-const redact = redactor({ kinds: REDACTIONS, patterns: {} })
 
 const OPTIONS = {
   task: { type: 'string' },
@@ -92,7 +91,7 @@ export async function run(args: string[]): Promise<number> {
   const given = <Flag extends 'concurrency' | 'machine-usd-per-hour'>(flag: Flag, least: number, whole: boolean) =>
     values[flag] === undefined ? undefined : numberOf(`--${flag}`, values[flag], least, whole)
   const concurrency = given('concurrency', 1, true)
-  const { task, models } = await taskOf(values)
+  const { task, models, redact } = await taskOf(values)
   const llms = await readLlms({ ...values, concurrency }, task, SEGMENT_CHARS_MAX, process.env)
   const machineUsdPerHour = given('machine-usd-per-hour', 0, false) ?? llms.machineUsdPerHour
   refuseDoubles([...models, ...values.llm])
@@ -110,7 +109,7 @@ export async function run(args: string[]): Promise<number> {
   if (others.length > 0) read.push(await readSplit('out-of-distribution', others, task, draw, seen))
   const { splits, sources } = { splits: read.map(({ split }) => split), sources: read.map(({ source }) => source) }
   const view = progressView(values.json)
-  const job = { ...llms, machineUsdPerHour, task, models, splits, sources, cap, out: values.out, view }
+  const job = { ...llms, machineUsdPerHour, task, models, redact, splits, sources, cap, out: values.out, view }
   const { performances, warnings, spent } = await contest(job)
   const table = score(splits, task.labels.levels, performances)
   await write(values.out, values.json, table, {
@@ -130,10 +129,14 @@ export async function run(args: string[]): Promise<number> {
   return performances.some(({ failure }) => failure !== undefined) ? 1 : 0
 }
 
+/** Takes out of a text what no LLM may see. */
+type Redact = (text: string) => string
+
 interface Job {
   readonly task: Task
   /** Folders of local models. */
   readonly models: readonly string[]
+  readonly redact: Redact
   readonly contestants: readonly LlmContestant[]
   readonly machineUsdPerHour: number | undefined
   readonly splits: readonly Split[]
@@ -146,7 +149,7 @@ interface Job {
 
 /** One contestant after the other, so that none slows another down; local models first. */
 async function contest(job: Job) {
-  const { task, models, contestants, machineUsdPerHour, splits, sources, cap, out, view } = job
+  const { task, models, redact, contestants, machineUsdPerHour, splits, sources, cap, out, view } = job
   const stop = new AbortController()
   const cut = new AbortController()
   const interrupted = () => (stop.signal.aborted ? cut : stop).abort()
@@ -156,7 +159,7 @@ async function contest(job: Job) {
     for (const { name } of contestants) stores.set(name, await openCallStore(join(out, 'answers', `${name}.jsonl`)))
     const spentBefore = contestants.reduce((sum, { name, price }) => sum + costUsd(stores.get(name)!.total(), price), 0)
     const budget = openBudget(cap, spentBefore)
-    quote(contestants, splits, cap, spentBefore, view)
+    quote(contestants, splits, redact, cap, spentBefore, view)
     const performances: Performance[] = []
     const warnings: string[] = []
     for (const dir of models) {
@@ -188,9 +191,13 @@ async function taskOf(values: { task?: string; rubric?: string; config: string; 
   if ((values.task === undefined) === (values.rubric === undefined))
     throw new SluiceError('SL104', 'benchmark needs either --task NAME or --rubric FILE')
   const models = values.model.map((dir) => dir.replace(/\/+$/, ''))
-  if (values.rubric !== undefined) return { task: await readRubric(values.rubric, process.env), models }
+  if (values.rubric !== undefined) {
+    const redact = redactor({ kinds: REDACTIONS, patterns: {} })
+    return { task: await readRubric(values.rubric, process.env), models, redact }
+  }
   const { task, modelDir } = await findTask(values.config, values.task!)
-  return { task, models: models.length > 0 ? models : [relative('', modelDir)] }
+  const redact = redactor((await load(values.config)).config.llm.redact)
+  return { task, models: models.length > 0 ? models : [relative('', modelDir)], redact }
 }
 
 function refuseDoubles(names: readonly string[]): void {
@@ -201,6 +208,7 @@ function refuseDoubles(names: readonly string[]): void {
 function quote(
   contestants: readonly LlmContestant[],
   splits: readonly Split[],
+  redact: Redact,
   cap: number,
   spent: number,
   view: ProgressView,
