@@ -8,6 +8,7 @@ import { amountOf, mostUsage, worstAmount } from '../core/llm/budget.ts'
 import { wait_ms } from '../core/llm/backoff.ts'
 import { failed, itemsShareOf, settled } from '../core/llm/ledger.ts'
 import { isUnbilled } from './llm-providers.ts'
+import { createSlots } from './slots.ts'
 import type { Amount } from '../core/llm/budget.ts'
 import type { CallRecord } from '../core/llm/ledger.ts'
 import type { LlmUsage, Price } from '../core/llm/usage.ts'
@@ -50,6 +51,8 @@ export interface Account {
 
 export function openAccount({ task, budget, ledger, newId, clock, emit, hash, random }: AccountOptions): Account {
   const waiting = { calls: 0, since: 0 }
+  /** One call at a time is written down and not sent yet: a crash leaves no more than that one in the ledger for nothing. */
+  const sending = createSlots(() => 1)
 
   async function reserved(most: Amount, signal: AbortSignal): Promise<Granted> {
     let waits = false
@@ -79,10 +82,15 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
     for (let failures = 1; ; failures++) {
       const granted = await reserved(most, signal)
       const record: CallRecord = { ...call, id: newId(), at_ms: Math.floor(clock.now()), purse: granted.purse }
+      const sent = await sending.take(signal).catch(async (error: unknown) => {
+        await granted.settle(NOTHING)
+        throw error
+      })
       try {
         await ledger.write(record)
-        return { granted, record }
+        return { granted, record, sent }
       } catch {
+        sent()
         // It may have been written all the same: then the ledger is above what was spent by a call that was never made.
         await granted.settle(NOTHING)
         emit('ledger.failed', { task, record: record.state })
@@ -104,15 +112,16 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
         const worst = worstAmount(most, price)
         const reservation = { ...most, costUsd: worst.nanousd / 1e9, asked, aloneUsd: 0, items: [] }
         const by = { provider, model, price: digestOf(model, price) }
-        const { granted, record } = await opened({ task, state: 'reserved', ...by, ...reservation }, worst, signal)
-        let asking = false
+        const opening = opened({ task, state: 'reserved', ...by, ...reservation }, worst, signal)
+        const { granted, record, sent } = await opening
+        const isAsked = !signal.aborted
+        const replying = isAsked ? attempt(record.id) : Promise.reject(signal.reason as Error)
+        sent()
         let reply: LlmReply
         try {
-          signal.throwIfAborted()
-          asking = true
-          reply = await attempt(record.id)
+          reply = await replying
         } catch (error) {
-          if (!asking || isUnbilled(error)) await Promise.all([written(failed(record)), granted.settle(NOTHING)])
+          if (!isAsked || isUnbilled(error)) await Promise.all([written(failed(record)), granted.settle(NOTHING)])
           throw error
         }
         const usage = known(reply.usage, most)
