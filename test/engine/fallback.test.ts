@@ -7,9 +7,10 @@ import type { Answer } from '../../src/core/answer.ts'
 import type { Item } from '../../src/core/item.ts'
 import { allOf } from '../../src/engine/all-of.ts'
 import { handleByTask } from '../../src/engine/by-task.ts'
+import type { TurnHandler } from '../../src/engine/by-task.ts'
 import { readFallback } from '../../src/engine/fallback-record.ts'
 import { createFallbackHandler } from '../../src/engine/fallback.ts'
-import type { LlmResult } from '../../src/ports/tier.ts'
+import type { LlmResult, Turn } from '../../src/ports/tier.ts'
 import { createCallWriter } from '../../src/engine/calls.ts'
 import { createLabelWriter } from '../../src/engine/labels.ts'
 import { createOutcomeWriter } from '../../src/engine/outcomes.ts'
@@ -214,6 +215,42 @@ describe('one topic, several tasks', () => {
       ['b', '0'],
       ['b', '3'],
     ])
+  })
+
+  test('have one turn, which is over once all of them have remembered, or once nothing will be committed', async () => {
+    const turns: Turn[] = []
+    const slow = Promise.withResolvers<void>()
+    const of =
+      (remember: () => Promise<void>): TurnHandler =>
+      async (_batch, _progress, afterCommit, turn) => {
+        turns.push(turn)
+        afterCommit(remember)
+        return []
+      }
+    let named = 0
+    const handlers = new Map([
+      ['a', of(async () => {})],
+      ['b', of(() => slow.promise)],
+    ])
+    const handle = handleByTask(handlers, () => `turn ${named++}`)
+    const batch = { topic: 'fallback', partition: 0, records: [record('0', 'a'), record('1', 'b')] }
+    const overNow = (turn: Turn) =>
+      Promise.race([turn.over.then(() => true), new Promise(setImmediate).then(() => false)])
+
+    let commit = async (): Promise<void> => {}
+    await handle(batch, progress, (work) => void (commit = work))
+    assert.equal(turns[0], turns[1])
+    const committing = commit()
+    assert.equal(await overNow(turns[0]!), false)
+    slow.resolve()
+    await committing
+    assert.equal(await overNow(turns[0]!), true)
+
+    let drop = (): void => {}
+    await handle(batch, progress, (_work, otherwise) => void (drop = otherwise!))
+    assert.deepEqual([turns[2]!.name, await overNow(turns[2]!)], ['turn 1', false])
+    drop()
+    assert.equal(await overNow(turns[2]!), true)
   })
 
   test('no task at all is a mistake of ours', () =>
