@@ -109,9 +109,9 @@ describe('sluice batch', () => {
     const args = ['batch', 'run', ...begin(2), ...out('killed'), '--poll', '0', '--settle', '0', ...config()]
     for (const reached of moments) {
       const child = startSluice(args)
-      let over = false
-      void child.ended.then(() => (over = true))
-      while (!reached() && !over) await new Promise((resolve) => setTimeout(resolve, 2))
+      const state = { over: false }
+      void child.ended.then(() => (state.over = true))
+      while (!reached() && !state.over) await new Promise((resolve) => setTimeout(resolve, 2))
       child.signal('SIGKILL')
       await child.ended
     }

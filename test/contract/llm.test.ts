@@ -2,7 +2,6 @@
 // then what only a network can do: redirects, endless bodies, hostile headers, addresses one must not call.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import type { IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { AddressInfo } from 'node:net'
@@ -208,57 +207,6 @@ describe('openai over a network', () => {
     await warm.complete(request, never)
     await strict.stop()
     assert.deepEqual(temperatures, [0, undefined, undefined, 0.7, undefined])
-  })
-
-  test('a bound on the reply goes under the name that the server knows', async () => {
-    const bodies: Record<string, unknown>[] = []
-    const plain = await server(async (incoming, response) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of incoming) chunks.push(chunk as Buffer)
-      bodies.push(JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>)
-      response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ choices: [{ message: { content: 'x' }, finish_reason: 'stop' }] }))
-    })
-    const options = { base_url: plain.url, api_key: '', model: 'm', timeout_ms: 5_000 }
-    await openAiLlm(options).complete(request, never)
-    await openAiLlm({ ...options, output_tokens_key: 'max_tokens' }).complete(request, never)
-    await plain.stop()
-    assert.deepEqual(
-      bodies.map((body) => [body['max_completion_tokens'], body['max_tokens']]),
-      [
-        [1_000, undefined],
-        [undefined, 1_000],
-      ],
-    )
-  })
-
-  test('an Azure address by deployment gets its version in the query and the key in a header of its own', async () => {
-    const seen: { url: string | undefined; headers: IncomingHttpHeaders }[] = []
-    const azure = await server(({ url, headers }, response) => {
-      seen.push({ url, headers })
-      response.writeHead(401).end()
-    })
-    const base_url = `${azure.url.replace(/v1$/, '')}openai/deployments/mine`
-    const options = { base_url, api_key: KEY, model: 'm', timeout_ms: 5_000, api_version: '2024-10-21' }
-    await assert.rejects(openAiLlm(options).complete(request, never), { code: 'SL401' })
-    await azure.stop()
-    assert.equal(seen[0]?.url, '/openai/deployments/mine/chat/completions?api-version=2024-10-21')
-    assert.deepEqual([seen[0]?.headers['api-key'], seen[0]?.headers.authorization], [KEY, undefined])
-  })
-
-  test('a pause in milliseconds is finer than one in seconds; both are held to the bound of the provider', async () => {
-    for (const [headers, wait] of [
-      [{ 'retry-after-ms': '250', 'retry-after': '1' }, 250],
-      [{ 'retry-after-ms': 'soon', 'retry-after': '2' }, 2_000],
-      [{ 'retry-after-ms': '999999' }, 5_000],
-      [{ 'retry-after': '3600' }, 5_000],
-    ] as const) {
-      const busy = await server((_, response) => response.writeHead(429, headers).end())
-      const options = { base_url: busy.url, api_key: '', model: 'm', timeout_ms: 5_000, retry_after_max_ms: 5_000 }
-      await assert.rejects(openAiLlm(options).complete(request, never), { retryAfter_ms: wait, busy: true })
-      await busy.stop()
-    }
   })
 
   test('the stand-in says plainly what it is', async () => {
