@@ -1,5 +1,6 @@
 // What each state of Redis adds to a batch: the exact and the similar tier asked about texts that nobody knows, and told
-// the answers, beside the same without Redis, batch by batch in turn. Needs redis-server.
+// the answers, beside the same without Redis, batch by batch in turn. What a batch adds is the time that its process waited
+// idle and the processor time it used more: other work on the machine is not Redis's. Needs redis-server.
 //   npm run bench redis-states [-- --json]
 import { itemOf } from '../test/fakes/items.ts'
 import { LLM_SAID, openProcess, STATES } from '../test/support/redis-states.ts'
@@ -7,7 +8,7 @@ import type { NamedState, Process } from '../test/support/redis-states.ts'
 import { quantile } from '../src/core/statistics.ts'
 
 const ROUNDS = 5
-const BATCHES = 60
+const BATCHES = 30
 const ITEMS = 100
 
 const asJson = process.argv.includes('--json')
@@ -37,7 +38,7 @@ for (const state of STATES) {
   }
 }
 
-/** By batch: what it took with the Redis of this state less what it took without any. */
+/** By batch: milliseconds that it took with the Redis of this state less what it took without any. */
 async function addedIn({ open }: NamedState, round: number): Promise<number[]> {
   const redis = await open()
   const [ill, none] = await Promise.all([openProcess(redis.url), openProcess(undefined)])
@@ -59,11 +60,12 @@ async function timed(tiers: Process, what: string, batch: number): Promise<numbe
     const number = batch * ITEMS + at
     return itemOf(number, `${what} ${(number * 2_654_435_761) % 2 ** 32} thing ${number * 7_919} of its own kind`)
   })
-  const start = performance.now()
+  const [loop, processor] = [performance.eventLoopUtilization(), process.cpuUsage()]
   await tiers.answer(items)
   await tiers.learn(
     items,
     items.map(() => LLM_SAID),
   )
-  return performance.now() - start
+  const { user, system } = process.cpuUsage(processor)
+  return performance.eventLoopUtilization(loop).idle + (user + system) / 1_000
 }

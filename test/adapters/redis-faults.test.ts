@@ -226,6 +226,7 @@ describe('an address where Redis is not', () => {
   test('nobody listens: misses at once, one event, no unhandled error', async (t) => {
     const { cache, count } = open('redis://127.0.0.1:1')
     await askFor(cache, 500, t)
+    await until(() => count('cache.failed') > 0)
     assert.equal(count('cache.failed'), 1)
     assert.equal(await cache.ready(50), false)
   })
@@ -236,6 +237,7 @@ describe('an address where Redis is not', () => {
     const { cache, count } = open(hole.url)
     await askFor(cache, 2_500, t)
     await cache.set([{ key: 'a', value: 'b' }])
+    await until(() => count('cache.failed') > 0)
     assert.equal(count('cache.failed'), 1)
   })
 })
