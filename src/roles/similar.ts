@@ -3,11 +3,11 @@ import { systemClock } from '../adapters/clock.ts'
 import type { Answer } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import type { Task } from '../core/task.ts'
-import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import type { Emit } from '../ports/events.ts'
 import { similarTier } from '../tiers/similar.ts'
 import type { ExactTier } from '../tiers/exact.ts'
 import type { SimilarTier } from '../tiers/similar.ts'
+import { scopeOf } from './caches.ts'
 import type { Caches } from './caches.ts'
 
 /** Gives the task's tier, undefined where its `tiers` do not name `similar`. */
@@ -15,9 +15,9 @@ export function similarTiers(caches: Caches, emit: Emit): (task: Task) => Simila
   const open = new Map<string, SimilarTier>()
   return (task) => {
     if (!task.order.includes('similar')) return undefined
-    const { name, labelsDigest } = task
-    const scope = `sluice:${name}:${labelsDigest}:${NORMALISER_VERSION}`
-    const tier = open.get(name) ?? similarTier({ task, store: caches.near(scope), clock: systemClock, emit })
+    const { name } = task
+    const store = caches.near(scopeOf(task))
+    const tier = open.get(name) ?? similarTier({ task, store, clock: systemClock, emit })
     open.set(name, tier)
     return tier
   }
