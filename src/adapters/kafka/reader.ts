@@ -54,8 +54,9 @@ export interface ReadRanges {
   readonly onProgress: (done: number, total: number) => void
 }
 
-/** Committed records stop where a transaction is open: nothing more comes then, so many times in a row. */
+/** Committed records stop where a transaction is open: nothing more comes then, so many times in a row and for so long. */
 const EMPTY_FETCHES_MAX = 15
+const QUIET_MS = 3_000
 
 /**
  * True where the end of every range was reached; false where open transactions hide the rest of committed records. Throws
@@ -78,6 +79,7 @@ export async function readRanges(
   const done = Promise.withResolvers<boolean>()
   const late = setTimeout(() => done.reject(new Error('too slow')), NEXT_WITHIN_MS)
   let emptyFetches = 0
+  let moved_ms = performance.now()
   const consumer = kafka.consumer({
     groupId: `sluice-read-${randomBytes(8).toString('hex')}`,
     maxWaitTimeInMs: 200,
@@ -90,6 +92,7 @@ export async function readRanges(
     const next = BigInt(lastOffset) + 1n
     if (range === undefined || next <= range.at) return
     emptyFetches = 0
+    moved_ms = performance.now()
     late.refresh()
     range.at = next < range.end ? next : range.end
     onProgress(
@@ -102,7 +105,8 @@ export async function readRanges(
     if (left.size === 0) done.resolve(true)
   })
   consumer.on(consumer.events.FETCH, () => {
-    if (!uncommitted && ++emptyFetches > EMPTY_FETCHES_MAX) done.resolve(false)
+    if (uncommitted || ++emptyFetches <= EMPTY_FETCHES_MAX) return
+    if (performance.now() - moved_ms > QUIET_MS) done.resolve(false)
   })
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => restart || done.reject(error))
   try {
