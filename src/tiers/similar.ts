@@ -63,6 +63,7 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
   const known = neighbours<Known>({ ...BANDING, entries_max, bytes_max })
   const values = answeredTexts(task)
   const audit = createAudit<Answer>(audit_share, false_hits_max)
+  const signed = new WeakMap<Item, Signature>()
   const sameLabel = (a: Answer, b: Answer) => pathKey(a.label) === pathKey(b.label)
 
   function look(asked: Signature): Looked {
@@ -71,10 +72,10 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
     return said.kind === 'none' ? { found: 'none' } : { found: 'hit', known: said.value }
   }
 
-  function keep(id: string, signed: Signature, answer: Answer): void {
+  function keep(id: string, texts: Signature, answer: Answer): void {
     const before = known.get(id)
     if (before !== undefined && !supersedes(answer, before.answer)) return
-    known.add(id, signed, { answer, confirmed_ms: clock.elapsed() })
+    known.add(id, texts, { answer, confirmed_ms: clock.elapsed() })
   }
 
   const isToConfirm = ({ found, known: hit }: Looked) =>
@@ -89,11 +90,11 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
       for (const { id, value } of entries) {
         if (learned.has(id)) continue
         const entry = values.decode(value)
-        const signed = entry && signature(entry.texts, compare)
-        if (signed === undefined) rejected++
-        else if (similarity(asked[at]!, signed) >= threshold) {
+        const other = entry && signature(entry.texts, compare)
+        if (other === undefined) rejected++
+        else if (similarity(asked[at]!, other) >= threshold) {
           learned.add(id)
-          keep(id, signed, entry!.answer)
+          keep(id, other, entry!.answer)
         }
       }
     })
@@ -124,7 +125,15 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
     if (switched !== undefined) emit('similar.switched', { task: task.name, state: switched, rate, low, high })
   }
 
-  const sign = ({ segments }: Item) => signature(segments.map(normalise), compare)
+  /** Once an item: it is looked up, held against others in flight, and learned. */
+  function sign(item: Item): Signature {
+    const before = signed.get(item)
+    if (before !== undefined) return before
+    const made = signature(item.segments.map(normalise), compare)
+    signed.set(item, made)
+    return made
+  }
+
   const bandKeys = (signed: Signature) => Array.from(known.bands(signed), (hash, band) => band * 2 ** 32 + hash)
 
   return {
@@ -182,13 +191,11 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
         compareAudited(item, answer)
         const rank = rankOf(answer, local_min)
         if (rank === 0) return
-        const texts = item.segments.map(normalise)
-        const signed = signature(texts, compare)
-        keep(item.textHash, signed, answer)
+        keep(item.textHash, sign(item), answer)
         // A local answer is not worth a server's time: other processes have the same model.
         if (answer.tier === 'local') return
-        const value = values.encode({ texts, answer })
-        toShare.push({ id: item.textHash, value, bands: known.bands(signed), rank })
+        const value = values.encode({ texts: item.segments.map(normalise), answer })
+        toShare.push({ id: item.textHash, value, bands: known.bands(sign(item)), rank })
       })
       if (toShare.length > 0) await store?.add(toShare)
     },
