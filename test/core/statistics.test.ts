@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import { holm, mcNemar, pairedDifference, quantile, wilson } from '../../../src/core/benchmark/statistics.ts'
-import { seed } from '../../support/llm.ts'
+import { holm, mcNemar, pairedDifference, quantile, wilson } from '../../src/core/statistics.ts'
+import { seed } from '../support/llm.ts'
 
 const near = (value: number, wanted: number, within = 5e-5) =>
   assert.ok(Math.abs(value - wanted) <= within, `${value} is not ${wanted}`)
