@@ -160,7 +160,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     control: setControl,
     counters: () => counters,
     batchControl: batches.control,
-    batchCounters: () => batches.counters,
+    batchCounters: batches.counters,
     stop: () => stop(server),
   }
 }

@@ -177,7 +177,6 @@ export function createBatchWork(options: BatchOptions): BatchWork {
           else if (answer.kind === 'unanswered') whys.push(answer.why)
           else {
             answered++
-            if (calls.get(answer.key) !== undefined) continue // taken in before a crash
             if (answer.kind === 'reply') await keep(answer.key, answer.reply, 0)
             else await keepRejected(answer.key)
           }

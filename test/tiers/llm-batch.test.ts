@@ -58,8 +58,7 @@ describe('batches', () => {
       timeout_ms: 5_000,
       file_timeout_ms: 5_000,
     })
-    const counted = standIn.batchCounters()
-    const before = { batches: counted.batches, calls: standIn.counters().calls }
+    const before = { batches: standIn.batchCounters().batches, calls: standIn.counters().calls }
 
     /** A process that ends before its step number `fatal`, counted over everything that it says to anyone. */
     function start(fatal = Infinity) {
@@ -120,6 +119,7 @@ describe('batches', () => {
       parts,
       /** Batches made, the most that one request was asked in them, and calls outside of them. */
       paid() {
+        const counted = standIn.batchCounters()
         const keys = parts.flatMap((part) => part.keys)
         const times = keys.map((key) => counted.asked[key] ?? 0)
         const inBatches = [...new Set(keys)].reduce((sum, key) => sum + (counted.asked[key] ?? 0), 0)

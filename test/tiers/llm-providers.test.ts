@@ -170,6 +170,14 @@ describe('Retry-After', () => {
     assert.ok(second.requests.length > 100)
   })
 
+  test('holds back the calls that were waiting for their turn, too', async () => {
+    const { askMany, first, second } = world()
+    first.mode = '429'
+    first.retryAfter_ms = 45_000
+    await askMany(5 * CALLS_MAX)
+    assert.deepEqual([first.requests.length, second.requests.length], [CALLS_MAX, 5 * CALLS_MAX])
+  })
+
   test('of all is waited for, the shortest first', async () => {
     const { ask, first, second, clock } = world()
     first.mode = second.mode = '429'
