@@ -25,11 +25,11 @@ import { taskOf } from '../test/fakes/items.ts'
 import { naivePrompt } from './support/naive-prompt.ts'
 import { askAll, askWhole, noBill } from './support/oracle.ts'
 import { withRepeats } from './support/repeats.ts'
-import type { Answer, Reply } from '../src/core/answer.ts'
+import type { Answer } from '../src/core/answer.ts'
 import type { Item } from '../src/core/item.ts'
 import type { LabelSet } from '../src/core/labels.ts'
 import type { AskLimits } from '../src/core/llm/asking.ts'
-import type { Task } from '../src/core/task.ts'
+import type { Similar, Task } from '../src/core/task.ts'
 import type { Model, Prediction } from '../src/ports/model.ts'
 import type { TierPort } from '../src/ports/tier.ts'
 import type { Asked, Bill } from './support/oracle.ts'
@@ -61,6 +61,16 @@ const ASK: AskLimits = {
   shortlist_mass: Number(values.mass),
   shortlist_max: Number(values.shortlist),
 }
+/** As models/taxonomy has it. */
+const SIMILAR: Similar = {
+  threshold: 0.8,
+  compare: 'together',
+  vetoes: [],
+  audit_share: 0.05,
+  false_hits_max: 0.1,
+  entries_max: 50_000,
+  bytes_max: 2 ** 27,
+}
 const INSTRUCTION =
   'Choose the category path of each product of an online shop. Choose the most specific path that fits the product itself, not its packaging, flavour or brand.'
 
@@ -84,7 +94,7 @@ async function measure(name: string, levels: number): Promise<void> {
     labelsDigest: name,
     instruction: INSTRUCTION,
     gate: { thresholds: model.thresholds },
-    similar: { ...taskOf().similar, compare: 'together', vetoes: [] },
+    similar: SIMILAR,
   })
   const { stream, ...repeats } = withRepeats(test, ITEMS, EXACT, NEAR, SEED)
   const said = await model.classify(
@@ -104,7 +114,9 @@ async function measure(name: string, levels: number): Promise<void> {
   const alone = { ...ASK, items_per_call_max: 1 }
   askWhole(task, asked, count, bill('compressed: the paths alone, one item a call'))
   askAll(task, asked, alone, count, bill('two-stage: a short list each, one item a call'))
-  askAll(task, asked, ASK, count, bill(`batched: ${ASK.items_per_call_max} items a call`))
+  const batched = bill(`batched: ${ASK.items_per_call_max} items a call`)
+  for (let from = 0; from < asked.length; from += BATCH)
+    askAll(task, asked.slice(from, from + BATCH), ASK, count, batched)
   await cached(task, stream, asked, undefined, bill('after caches: exact and similar'))
   await cached(task, stream, asked, said, bill('after the local model as well'))
 
@@ -131,7 +143,7 @@ async function measure(name: string, levels: number): Promise<void> {
     naiveParts: parts,
     estimateOverReal: estimate / real,
   }
-  const unsure = asked.filter((_, at) => !isSure(task, said[at], stream[at]!, noBill()))
+  const unsure = asked.filter((_, at) => !isSure(task, said[at]))
   if (values.json) console.log(JSON.stringify({ ...about, rows, recall: recallTable(unsure) }))
   else print(about, rows, unsure)
 }
@@ -147,7 +159,10 @@ function naiveBill(fixed: string, stream: readonly LabelledText[]): Bill {
   return bill
 }
 
-/** The cascade over the stream: what the tiers do not answer is asked, and what is answered is learned. */
+/**
+ * The stream through the tiers: what they do not answer waits until there is a batch of it, is asked, and is learned. Texts
+ * that wait already are not asked twice.
+ */
 async function cached(
   task: Task,
   stream: readonly LabelledText[],
@@ -158,46 +173,56 @@ async function cached(
   const memory = () => memoryCache({ entries_max: ITEMS, bytes_max: 2 ** 30, ttl_s: 86_400 })
   const exact = exactTier({ task, asserted: memory(), estimated: memory(), localDigest: () => 'local', emit: silent })
   const similar = similarTier({ task, store: undefined, clock: systemClock, emit: silent })
-  for (let from = 0; from < stream.length; from += BATCH) {
-    const items = stream.slice(from, from + BATCH).map(({ title }, at) => itemOf(task, title, from + at))
-    let open = items.map((item, at) => ({ item, at: from + at }))
-    const passed: Answer[] = []
-    const ask = async (tier: TierPort) => {
-      const replies = await tier.answer(open.map(({ item }) => item))
-      open.forEach(({ at }, index) => tally(replies[index]!, stream[at]!, bill))
-      open = open.filter((_, index) => replies[index]!.kind === 'pass')
-    }
-    await ask(exact)
-    if (said) open = open.filter(({ at }) => !isSure(task, said[at], stream[at]!, bill))
-    await ask(similar)
-    const distinct = [...new Map(open.map((one) => [one.item.textHash, one])).values()]
+  const waiting = new Map<string, { readonly item: Item; readonly at: number }>()
+  const flush = async () => {
+    const batch = [...waiting.values()]
+    waiting.clear()
     askAll(
       task,
-      distinct.map(({ at }) => asked[at]!),
+      batch.map(({ at }) => asked[at]!),
       ASK,
       count,
       bill,
     )
-    for (const { at } of distinct)
-      passed.push({ label: stream[at]!.label, probabilities: [], tier: 'llm', digest: 'oracle' })
-    const learned = distinct.map(({ item }) => item)
-    await exact.remember(learned, passed)
-    await similar.learn(learned, passed)
+    const items = batch.map(({ item }) => item)
+    const answers = batch.map(({ at }): Answer => ({
+      label: stream[at]!.label,
+      probabilities: [],
+      tier: 'llm',
+      digest: 'oracle',
+    }))
+    await exact.remember(items, answers)
+    await similar.learn(items, answers)
   }
+  const answered = async (tier: TierPort, item: Item, gold: LabelledText) => {
+    const [reply] = await tier.answer([item])
+    return reply?.kind === 'answer' && spared(bill, reply.answer, gold)
+  }
+  for (const [at, gold] of stream.entries()) {
+    const item = itemOf(task, gold.title, at)
+    if (await answered(exact, item, gold)) continue
+    if (said && isSure(task, said[at]) && spared(bill, answerOf(said[at]!), gold)) continue
+    if (await answered(similar, item, gold)) continue
+    if (waiting.has(item.textHash))
+      spared(bill, { label: gold.label, probabilities: [], tier: 'exact', digest: '' }, gold)
+    else waiting.set(item.textHash, { item, at })
+    if (waiting.size === BATCH) await flush()
+  }
+  await flush()
 }
 
-function tally(reply: Reply, { label }: LabelledText, bill: Bill): void {
-  if (reply.kind === 'pass') return
-  bill.spared++
-  bill.wrong += Number(pathKey(reply.answer.label) !== pathKey(label))
-}
-
-function isSure(task: Task, said: Prediction | undefined, { label }: LabelledText, bill: Bill): boolean {
-  if (!said) return false
-  const answer: Answer = { label: said.label, probabilities: said.probabilities, tier: 'local', digest: 'local' }
-  if (gateMiss(task.gate, answer) !== undefined) return false
-  tally({ kind: 'answer', answer, shortlist: [] }, { title: '', label }, bill)
+function spared(bill: Bill, { label, tier }: Answer, gold: LabelledText): true {
+  bill.spared[tier] = (bill.spared[tier] ?? 0) + 1
+  bill.wrong += Number(pathKey(label) !== pathKey(gold.label))
   return true
+}
+
+function answerOf({ label, probabilities }: Prediction): Answer {
+  return { label, probabilities, tier: 'local', digest: 'local' }
+}
+
+function isSure(task: Task, said: Prediction | undefined): boolean {
+  return said !== undefined && gateMiss(task.gate, answerOf(said)) === undefined
 }
 
 function itemOf(task: Task, title: string, at: number): Item {

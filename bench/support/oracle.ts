@@ -7,6 +7,7 @@ import { REDACTIONS, redactor } from '../../src/core/llm/redact.ts'
 import { NONE, renderPrompt } from '../../src/core/prompt.ts'
 import type { AskLimits, Call, Question } from '../../src/core/llm/asking.ts'
 import type { Prompt } from '../../src/core/prompt.ts'
+import type { Tier } from '../../src/core/item.ts'
 import type { Task } from '../../src/core/task.ts'
 
 export interface Asked extends Question {
@@ -22,12 +23,12 @@ export interface Bill {
   missed: number
   /** Labels on offer, summed up over the questions of first calls. */
   offered: number
-  /** Items that no LLM was asked for, and those of them that were answered wrongly. */
-  spared: number
+  /** Items that no LLM was asked for, by tier, and those of them that were answered wrongly. */
+  spared: Partial<Record<Tier, number>>
   wrong: number
 }
 
-export const noBill = (): Bill => ({ calls: 0, input: 0, output: 0, missed: 0, offered: 0, spared: 0, wrong: 0 })
+export const noBill = (): Bill => ({ calls: 0, input: 0, output: 0, missed: 0, offered: 0, spared: {}, wrong: 0 })
 
 const SHOWN = {
   segment_chars_max: 600,
