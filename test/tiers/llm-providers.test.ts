@@ -172,10 +172,10 @@ describe('Retry-After', () => {
 
   test('holds back the calls that were waiting for their turn, too', async () => {
     const { askMany, first, second } = world()
-    first.mode = '429'
+    first.mode = (call) => (call === 1 ? '429' : 'ok')
     first.retryAfter_ms = 45_000
     await askMany(5 * CALLS_MAX)
-    assert.deepEqual([first.requests.length, second.requests.length], [CALLS_MAX, 5 * CALLS_MAX])
+    assert.deepEqual([first.requests.length, second.requests.length], [CALLS_MAX, 4 * CALLS_MAX + 1])
   })
 
   test('of all is waited for, the shortest first', async () => {
