@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { random } from '../../src/core/random.ts'
-import { CALL_TOKENS, PROCESSES, readLog, TOKENS } from '../support/budget-caller.ts'
+import { CALL_TOKENS, KILLS, PROCESSES, readLog, TOKENS } from '../support/budget-caller.ts'
 import { withinOneDay } from '../support/one-day.ts'
 import { noRedis, startRedis } from '../support/redis.ts'
 import type { OwnRedis } from '../support/redis.ts'
@@ -16,9 +16,8 @@ import { eventually } from '../support/stack.ts'
 
 describe('fifty callers in four processes that are killed at random', { skip: noRedis }, () => {
   const CALLERS = 13
-  /** SLUICE_KILLS=50 for a long one. */
-  const KILLS = Number(process.env['SLUICE_KILLS'] ?? 2)
   let redis: OwnRedis
+  let client: Redis | undefined
   const folder = mkdtempSync(join(tmpdir(), 'sluice-budget-'))
   const log = join(folder, 'calls')
   const running = new Set<ChildProcess>()
@@ -28,6 +27,7 @@ describe('fifty callers in four processes that are killed at random', { skip: no
   })
   after(async () => {
     for (const child of running) child.kill('SIGKILL')
+    client?.disconnect()
     await redis?.stop()
     rmSync(folder, { recursive: true, force: true })
   })
@@ -43,8 +43,8 @@ describe('fifty callers in four processes that are killed at random', { skip: no
   test('never spend more than there is, and spend what there is', (t) =>
     withinOneDay(async () => {
       const next = random(5)
-      const client = new Redis(redis.url)
-      await client.flushall()
+      const counters = (client = new Redis(redis.url))
+      await counters.flushall()
       writeFileSync(log, '')
       const children = Array.from({ length: PROCESSES }, start)
       for (let kills = 0; kills < KILLS; kills++) {
@@ -54,11 +54,10 @@ describe('fifty callers in four processes that are killed at random', { skip: no
         children[victim]!.kill('SIGKILL')
         children[victim] = start()
       }
-      const counted = async () => Number(await client.hget('killed:day', 'tokens'))
+      const counted = async () => Number(await counters.hget('killed:day', 'tokens'))
       const shared = 0.9 * TOKENS
       await eventually('all is spent', 90_000, async () => (await counted()) > shared - CALL_TOKENS || undefined)
       for (const child of running) child.kill('SIGKILL')
-      client.disconnect()
 
       // At no point of the log were what was spent and what was still out together more than the budget.
       const lines = readLog(log)

@@ -16,9 +16,9 @@ import { noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
 const TASKS = [{ task: 'taxonomy', topic: 'products' }]
-const PRODUCTS = 60
-/** Enough for a few calls, and not for all. */
-const TOKENS = 30_000
+const PRODUCTS = 240
+/** Enough for a few batches of ten, and for no more than a third of all. */
+const TOKENS = 25_000
 const NOTHING_IS_SURE = [1, 1, 1]
 
 describe('the day’s budget is spent', { skip: noStack }, () => {

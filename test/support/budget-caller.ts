@@ -10,8 +10,10 @@ import { silent } from '../../src/ports/events.ts'
 import type { BudgetSettings } from '../../src/core/llm/budget.ts'
 import type { History, Purse } from '../../src/ports/budget.ts'
 
-export const TOKENS = 250_000
-const USD = 0.25
+/** SLUICE_KILLS=50 for a long test. */
+export const KILLS = Number(process.env['SLUICE_KILLS'] ?? 2)
+export const TOKENS = 125_000 * KILLS
+const USD = TOKENS / 1e6
 export const PROCESSES = 4
 /** The most of one call. */
 export const CALL_TOKENS = 1_000
