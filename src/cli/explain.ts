@@ -62,7 +62,6 @@ export async function run(args: string[]): Promise<number> {
     if (found.length === 0) throw new SluiceError('SL507', nothing(key, isId, values.since, sought))
     if (values.json) process.stdout.write(`${JSON.stringify({ key, items: found })}\n`)
     else process.stdout.write(shown.flatMap(({ pages }) => pages).join('\n'))
-    if (shown.some(({ complete }) => !complete)) view.line('a transaction is open: what it holds back is not shown')
     return 0
   } finally {
     view.stop()
@@ -90,9 +89,8 @@ async function one(deps: TrailDeps, sought: Sought, only: string | undefined) {
   const explanations = explain(writeItemId(sought.id), trail.evidence).filter(
     ({ task }) => only === undefined || task === only,
   )
-  const { input, complete } = trail
+  const { input } = trail
   return {
-    complete,
     explanations: explanations.map((it) => ({
       ...it,
       input: input ? { timestamp_ms: input.timestamp_ms, segments: segmentsOf(deps, trail.items, it.task) } : null,

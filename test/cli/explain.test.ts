@@ -49,7 +49,7 @@ describe('sluice explain', () => {
       value: null,
       headers: {},
     }
-    const trail = { evidence: [], input, items: [itemOf(7, evil)], complete: true }
+    const trail = { evidence: [], input, items: [itemOf(7, evil)] }
     const page = explainPage(explanation, trail, taskOf())
     assert.doesNotMatch(page.replaceAll('\n', ''), /\p{C}/u)
     assert.ok(page.includes('title: ') && page.length < 2_000, page)

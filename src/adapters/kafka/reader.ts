@@ -1,6 +1,7 @@
 // Reads topics without taking part in anything: never commits an offset. For people, demos, and what is read back at a start.
 import { randomBytes } from 'node:crypto'
 import { SluiceError } from '../../core/error.ts'
+import { withOpenTransactions } from './ends.ts'
 import type { Admin, KafkaMessage } from 'kafkajs'
 import type { KafkaClient } from './client.ts'
 import type { InputRecord } from '../../ports/stream.ts'
@@ -31,9 +32,10 @@ export async function readToEnd(
   { since_ms, uncommitted, onRecord, onProgress = () => {} }: ReadToEnd,
 ): Promise<void> {
   const admin = client.kafka.admin()
+  const ask = () => rangesOf(admin, topic, since_ms)
   const ranges = await admin
     .connect()
-    .then(() => rangesOf(admin, topic, since_ms))
+    .then(() => (uncommitted ? withOpenTransactions(ask) : ask()))
     .finally(() => admin.disconnect())
   await readRanges(client, ranges, { uncommitted, onRecord, onProgress })
 }
@@ -54,32 +56,23 @@ export interface ReadRanges {
   readonly onProgress: (done: number, total: number) => void
 }
 
-/** Committed records stop where a transaction is open: nothing more comes then, so many times in a row and for so long. */
-const EMPTY_FETCHES_MAX = 15
-const QUIET_MS = 3_000
-
-/**
- * True where the end of every range was reached; false where open transactions hide the rest of committed records. Throws
- * SL201 where nothing more comes for two minutes.
- */
+/** Resolves when the end of every range is reached. Throws SL201 where nothing more comes for two minutes. */
 export async function readRanges(
   { kafka }: KafkaClient,
   ranges: readonly Range[],
   { uncommitted, onRecord, onProgress }: ReadRanges,
-): Promise<boolean> {
+): Promise<void> {
   const placeOf = (topic: string, partition: number) => `${topic}/${partition}`
   const left = new Map(
     ranges.filter(({ from, end }) => from < end).map((it) => [placeOf(it.topic, it.partition), { ...it, at: it.from }]),
   )
-  if (left.size === 0) return true
+  if (left.size === 0) return
   const all = [...left.values()]
   const topics = [...new Set(all.map(({ topic }) => topic))]
   const sum = (pick: (it: (typeof all)[number]) => bigint) => Number(all.reduce((total, it) => total + pick(it), 0n))
   const total = sum(({ from, end }) => end - from)
-  const done = Promise.withResolvers<boolean>()
+  const done = Promise.withResolvers<void>()
   const late = setTimeout(() => done.reject(new Error('too slow')), NEXT_WITHIN_MS)
-  let emptyFetches = 0
-  let moved_ms = performance.now()
   const consumer = kafka.consumer({
     groupId: `sluice-read-${randomBytes(8).toString('hex')}`,
     maxWaitTimeInMs: 200,
@@ -91,8 +84,6 @@ export async function readRanges(
     const range = left.get(placeOf(topic, partition))
     const next = BigInt(lastOffset) + 1n
     if (range === undefined || next <= range.at) return
-    emptyFetches = 0
-    moved_ms = performance.now()
     late.refresh()
     range.at = next < range.end ? next : range.end
     onProgress(
@@ -102,11 +93,7 @@ export async function readRanges(
     if (next < range.end) return
     left.delete(placeOf(topic, partition))
     consumer.pause([{ topic, partitions: [partition] }])
-    if (left.size === 0) done.resolve(true)
-  })
-  consumer.on(consumer.events.FETCH, () => {
-    if (uncommitted || ++emptyFetches <= EMPTY_FETCHES_MAX) return
-    if (performance.now() - moved_ms > QUIET_MS) done.resolve(false)
+    if (left.size === 0) done.resolve()
   })
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => restart || done.reject(error))
   try {
@@ -123,7 +110,7 @@ export async function readRanges(
       },
     })
     for (const { topic, partition, from } of all) consumer.seek({ topic, partition, offset: String(from) })
-    return await done.promise
+    await done.promise
   } catch (error) {
     throw new SluiceError('SL201', `${topics.join(', ')} could not be read to the end`, { cause: error })
   } finally {
@@ -132,7 +119,7 @@ export async function readRanges(
   }
 }
 
-/** From where to where each partition is to be read. Throws SL201. */
+/** From where to where each partition is to be read: to where a reader of committed records gets. Throws SL201. */
 export async function rangesOf(admin: Admin, topic: string, since_ms: number): Promise<Range[]> {
   try {
     const [starts, ends] = await Promise.all([

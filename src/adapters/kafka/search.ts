@@ -28,8 +28,8 @@ export interface SearchOptions {
 export interface Search {
   /** The one record there; undefined where it is gone, or never was. */
   at(topic: string, partition: number, offset: string): Promise<FoundRecord | undefined>
-  /** Reads to where the topics end now; false where open transactions hide what comes last. Topics that are not there hold nothing. */
-  read(wanted: readonly Wanted[], options: SearchOptions): Promise<boolean>
+  /** Reads to where the topics end now, or to an open transaction. Topics that are not there hold nothing. */
+  read(wanted: readonly Wanted[], options: SearchOptions): Promise<void>
   close(): Promise<void>
 }
 
@@ -69,7 +69,7 @@ export async function openSearch(settings: KafkaSettings): Promise<Search> {
             : all.filter(({ partition }) => partition === partitionOf(topic, key, all.length))
         }),
       )
-      return readRanges(client, ranges.flat(), {
+      await readRanges(client, ranges.flat(), {
         uncommitted: false,
         onRecord: (record, topic, partition) => onRecord({ ...record, topic, partition }),
         onProgress,

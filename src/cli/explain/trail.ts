@@ -39,8 +39,6 @@ export interface Trail {
   readonly input: FoundRecord | undefined
   /** The item as the tasks took it from its record. */
   readonly items: readonly Item[]
-  /** False where open transactions hide what was written last. */
-  readonly complete: boolean
 }
 
 const OUTCOMES = ['results', 'fallback', 'reviews', 'labels', 'dead-letters', 'calls'] as const
@@ -88,14 +86,14 @@ export async function trailOf(deps: TrailDeps, { id, record }: Sought): Promise<
     String(headers['sluice-item'] ?? '') === name ||
     (topic === topics.get('results')?.name && entities.has(String(key)))
   const found: FoundRecord[] = []
-  const complete = await search.read(wanted, {
+  await search.read(wanted, {
     since_ms,
     onRecord: (record) => {
       if (isOurs(record)) found.push(record)
     },
     onProgress: (done, total) => deps.onProgress('reading what was written of it', done, total),
   })
-  return { evidence: await decoded(deps, found), input, items, complete }
+  return { evidence: await decoded(deps, found), input, items }
 }
 
 /** The items that the key names, newest first: of an entity, or all items of the records with that key. */
