@@ -24,6 +24,8 @@ tiers: [exact]
 instruction: Choose what each product is.
 `
 const LABELS = { paths: [['food'], ['tools'], ['toys']] }
+/** A machine with much else to do starts a process slowly. */
+const START_MS = 90_000
 const TEXTS = 6
 const COPIES = 5
 const BURSTS_MAX = 5
@@ -70,7 +72,7 @@ describe('equal texts in flight in two processes', { skip: noStack || noRedis },
         })
         await deployment.apply()
         const process = startSluice(['run', 'classify', 'fallback', '--config', deployment.config])
-        await process.until('start', isRunning)
+        await process.until('start', isRunning, START_MS)
         return { deployment, process }
       }),
     )

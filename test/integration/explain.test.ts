@@ -15,6 +15,8 @@ import type { Broker } from '../support/stack.ts'
 
 type Shown = Explanation & { readonly input: { readonly segments: Readonly<Record<string, string>> } | null }
 
+/** A machine with much else to do starts a process slowly. */
+const START_MS = 90_000
 const EVIL = 'Brown sugar\u001b[31m 1 kg'
 const ROWS = [
   { id: 'sugar', title: EVIL, brand: 'Acme' },
@@ -47,7 +49,7 @@ describe('explaining an item', { skip: noStack }, () => {
     await deployment.apply()
     await deployment.produce('products', ROWS)
     process = startSluice(['run', 'classify', 'fallback', '--config', deployment.config])
-    await process.until('start', isRunning)
+    await process.until('start', isRunning, START_MS)
     const count = (topic: string, least: number) =>
       eventually(`${least} in ${topic}`, 60_000, async () => {
         const { committed } = await broker.read([deployment.topic(topic)])
