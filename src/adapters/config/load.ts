@@ -41,8 +41,14 @@ export async function loadDeployment(file: string, env: Env): Promise<Deployment
   return { config, topics, tasks }
 }
 
-/** A budget that no call fits in would let every item wait for ever. */
-function assertBudget(file: string, { llm, redis }: Config): void {
+/** A budget that no call fits in would let every item wait for ever; one of a task that is none would bound nothing. */
+function assertBudget(file: string, { llm, redis, tasks }: Config): void {
+  const stranger = Object.keys(llm.budget.tasks).find((task) => !tasks.enabled.includes(task))
+  if (stranger !== undefined) {
+    const near = closest(stranger, tasks.enabled)
+    const meant = near ? ` (did you mean "${near}"?)` : ''
+    throw new SluiceError('SL101', `${file}: llm.budget.tasks: "${stranger}" is not in tasks.enabled${meant}`)
+  }
   const { shared, own } = sharesOf(redis.url !== '', llm.budget.processes_max)
   const limit = tooSmall(llm.budget, Math.max(shared, own), llm.output_tokens_max)
   if (limit === undefined) return
