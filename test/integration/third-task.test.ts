@@ -75,6 +75,7 @@ describe('a third task by configuration alone', { skip: noStack }, () => {
         fallback: json,
         labels: json,
         reviews: json,
+        calls: json,
         tickets: { ...json, description: 'Tickets', key: 'ticket', writers: ['shop'], readers: ['classify'] },
       },
       files: { 'help-desk/task.yaml': TASK, 'help-desk/labels.json': JSON.stringify(LABELS) },
