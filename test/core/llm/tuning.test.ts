@@ -194,9 +194,9 @@ describe('groups', () => {
 })
 
 describe('the estimate of tokens', () => {
-  test('is a token for three letters, and one for each of other alphabets', () => {
+  test('is a token for three and a half letters, and one for each of other alphabets', () => {
     assert.equal(estimateTokens(''), 0)
-    assert.equal(estimateTokens('stainless'), 3)
+    assert.equal(estimateTokens('stainless steel'), 5)
     assert.equal(estimateTokens('漢字'), 2)
   })
 })
