@@ -231,10 +231,11 @@ describe('the environment in the configuration', () => {
 })
 
 describe('a task file', () => {
+  const TIERS = ['exact', 'local', 'similar']
   const TASK = 'topic: products\nentity: "{id}"\nsegments: { title: "{title}" }\ninstruction: x\n'
   test('needs a topic, an entity, segments and an instruction; the rest has defaults', () => {
     const { labels, tiers, model, gate } = readTask(TASK)
-    assert.deepEqual([labels, tiers, model, gate], ['labels.json', ['exact', 'local'], 'champion', undefined])
+    assert.deepEqual([labels, tiers, model, gate], ['labels.json', TIERS, 'champion', undefined])
     const message = refusal(() => readTask(''))
     for (const key of ['topic', 'entity', 'segments', 'instruction']) assert.ok(message.includes(key), message)
   })
