@@ -130,7 +130,7 @@ describe('sluice lint', { concurrency: 2 }, () => {
     assert.deepEqual(JSON.parse(out), {
       ok: true,
       delivery: 'exactly_once',
-      topics: 7,
+      topics: 8,
       tasks: [{ task: 'shop', topic: 'products', labels: 2, levels: 1 }],
     })
   })
