@@ -197,7 +197,8 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
         const value = values.encode({ texts: item.segments.map(normalise), answer })
         toShare.push({ id: item.textHash, value, bands: known.bands(sign(item)), rank })
       })
-      if (toShare.length > 0) await store?.add(toShare)
+      // Nobody waits for it: the store bounds what is under way.
+      if (toShare.length > 0) void store?.add(toShare)
     },
   }
 }
