@@ -118,8 +118,13 @@ function numberValue(text: string): number {
   return Number(text.replace(/,(?=\d{3})/gu, '').replace(',', '.'))
 }
 
+/** Splits one text into words; at most 64 are kept. Never throws. */
+export function words(text: string): Text {
+  return firstWords(text, WORDS_MAX)
+}
+
 /** Splits one text into words, the first `words_max` of it. Never throws. */
-export function words(text: string, words_max = WORDS_MAX): Text {
+export function firstWords(text: string, words_max: number): Text {
   const lower = text.normalize('NFKD').replace(MARK, '').normalize('NFKC').toLowerCase()
   const found: Word[] = []
   let phrase = 0

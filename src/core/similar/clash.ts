@@ -1,6 +1,6 @@
 // What makes two texts that are spelled alike mean different things: numbers, sizes, packs, model codes, negations,
 // colours. A similar text is no answer where one of these differs and the task's label depends on it.
-import { words } from '../pair/words.ts'
+import { firstWords } from '../pair/words.ts'
 import type { Word } from '../pair/words.ts'
 
 /** Kinds of facts that can clash; which of them count is a task's configuration. */
@@ -44,7 +44,7 @@ const TIMES = /\b(\d{1,4}) ?x ?(?=\d{1,5}(?:[.,]\d+)? ?[a-z]+\b)/gu
 
 export function facts(text: string): Facts {
   const found: Record<Fact, string[]> = { numbers: [], packs: [], sizes: [], codes: [], negations: [], colours: [] }
-  const stated = words(text.replace(PACK_OF, '$1 ct').replace(TIMES, '$1 ct '), WORDS_MAX).words
+  const stated = firstWords(text.replace(PACK_OF, '$1 ct').replace(TIMES, '$1 ct '), WORDS_MAX).words
   stated.forEach((word, at) => {
     if (word.kind === 'number') found[word.unit === 'ct' ? 'packs' : 'numbers'].push(amount(word))
     else if (SIZES.has(word.text)) found.sizes.push(word.text)
