@@ -122,11 +122,12 @@ describe('sluice clean', () => {
     await writeFile(big, jsonl(shopRows(4000)))
     const child = spawn(process.execPath, [...ARGS, '--data', big, '--out', join(place, 'out.jsonl'), '--rounds', '20'])
     let said = ''
-    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-    await Promise.race([once(child.stderr, 'data'), once(child, 'exit')])
-    child.kill('SIGINT')
-    await once(child, 'exit')
-    assert.equal(child.exitCode, 1, said)
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+      if (said.includes('judged in') && !child.killed) child.kill('SIGINT')
+    })
+    const [code] = (await once(child, 'close')) as [number]
+    assert.equal(code, 1, said)
     assert.match(said, /SL505.*nothing was written/s)
     assert.deepEqual(await readdir(place), [])
   })

@@ -132,15 +132,17 @@ describe('sluice train and evaluate', () => {
   )
 
   it('stop at Ctrl-C, say that nothing was written, and leave nothing', { timeout: 60_000 }, async () => {
+    const big = join(dir, 'big.jsonl') // trains for longer than a signal can take
+    await writeFile(big, jsonl(shopRows(4000)))
     const names = await readdir(dir)
-    const child = spawn(process.execPath, [MAIN, 'train', '--data', data, '--out', join(dir, 'stopped')])
+    const child = spawn(process.execPath, [MAIN, 'train', '--data', big, '--out', join(dir, 'stopped')])
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (said === '') child.kill('SIGINT')
       said += text
+      if (said.includes('epoch 1/') && !child.killed) child.kill('SIGINT')
     })
     const [code] = (await once(child, 'close')) as [number]
-    assert.equal(code, 1)
+    assert.equal(code, 1, said)
     assert.match(said, /SL505 interrupted: nothing was written/)
     assert.deepEqual(await readdir(dir), names)
   })
