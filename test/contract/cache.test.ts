@@ -76,11 +76,14 @@ function entry(key: string): CacheEntry {
   return { key, value: `value of ${key}` }
 }
 
+/** What a call may cost is said in test/adapters/redis-faults.test.ts: a machine that stalls here is no miss. */
+const PATIENT = { deadline_ms: 30_000, command_timeout_ms: 30_000 }
+
 let redis: OwnRedis | undefined
 async function openRedis(): Promise<Cache> {
   redis ??= await startRedis()
-  const cache = redisCache({ url: redis.url, ttl_s: 60, clock: systemClock, emit: silent })
-  assert.ok(await cache.ready(5_000), 'Redis did not answer')
+  const cache = redisCache({ url: redis.url, ttl_s: 60, clock: systemClock, emit: silent, ...PATIENT })
+  assert.ok(await cache.ready(30_000), 'Redis did not answer')
   return cache
 }
 after(() => redis?.stop())

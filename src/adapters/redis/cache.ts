@@ -26,6 +26,10 @@ export interface RedisCacheOptions {
   readonly ttl_s: number
   readonly clock: Clock
   readonly emit: Emit
+  /** Milliseconds for a whole call; where left out, DEADLINE_MS. */
+  readonly deadline_ms?: number
+  /** Milliseconds for what nobody waits for any more; where left out, COMMAND_TIMEOUT_MS. */
+  readonly command_timeout_ms?: number
 }
 
 export interface RedisCache extends Cache {
@@ -36,8 +40,9 @@ export interface RedisCache extends Cache {
 }
 
 /** Connects in the background and for ever; never rejects. */
-export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): RedisCache {
-  const redis = connect(url)
+export function redisCache(options: RedisCacheOptions): RedisCache {
+  const { url, ttl_s, clock, emit, deadline_ms = DEADLINE_MS, command_timeout_ms = COMMAND_TIMEOUT_MS } = options
+  const redis = connect(url, command_timeout_ms)
   const reads = createCircuit()
   const writes = createCircuit()
   let keysInFlight = 0
@@ -90,7 +95,7 @@ export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): Redi
       const found = await redis.mget(chunk)
       for (let at = 0; at < chunk.length; at++) values[index * CHUNK + at] = found[at] ?? undefined
     })
-    const why = await withinDeadline(outcome(chunks))
+    const why = await within(deadline_ms, outcome(chunks))
     keysInFlight -= keys.length
     if (why === undefined) noteRecovery(reads.succeeded())
     else {
@@ -116,7 +121,7 @@ export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): Redi
       if (why === 'timeout') reconnect()
     })
     // The caller is let go at the deadline; a slow write may still succeed, until its command times out.
-    await withinDeadline(kept)
+    await within(deadline_ms, kept)
   }
 
   return {
@@ -136,12 +141,12 @@ export function redisCache({ url, ttl_s, clock, emit }: RedisCacheOptions): Redi
   }
 }
 
-function connect(url: string): Redis {
+function connect(url: string, command_timeout_ms: number): Redis {
   return new Redis(url, {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: command_timeout_ms,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: 100,
     maxLoadingRetryTime: RECONNECT_MAX_MS,
@@ -162,11 +167,11 @@ async function outcome(work: readonly Promise<void>[]): Promise<string | undefin
   return failure && codeOf(failure.reason)
 }
 
-/** The work's value, or `timeout` after DEADLINE_MS. `work` never rejects. */
-function withinDeadline<T>(work: Promise<T>): Promise<T | 'timeout'> {
+/** The work's value, or `timeout` after the deadline. `work` never rejects. */
+function within<T>(deadline_ms: number, work: Promise<T>): Promise<T | 'timeout'> {
   return new Promise((resolve) => {
     // After a blocked event loop the timer fires before the sockets are read: hence the extra turn.
-    const timer = setTimeout(() => setImmediate(resolve, 'timeout' as const), DEADLINE_MS)
+    const timer = setTimeout(() => setImmediate(resolve, 'timeout' as const), deadline_ms)
     void work.then((value) => {
       clearTimeout(timer)
       resolve(value)
