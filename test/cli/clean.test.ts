@@ -115,7 +115,7 @@ describe('sluice clean', () => {
     assert.match(refused.stderr, /SL502.*not the file that was judged/s)
   })
 
-  it('stopped by Ctrl-C it writes nothing', { timeout: 60_000 }, async () => {
+  it('stopped by Ctrl-C it writes nothing', { timeout: 120_000 }, async () => {
     const place = join(dir, 'stopped')
     await mkdir(place)
     const big = join(dir, 'big.jsonl')

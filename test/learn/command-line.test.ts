@@ -100,7 +100,7 @@ describe('sluice train and evaluate', () => {
 
   it(
     'train for a task: its rows, its label set, its segments, a candidate in its folder',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const task = join(dir, 'models/desk')
       await mkdir(join(task, 'data'), { recursive: true })
@@ -131,7 +131,7 @@ describe('sluice train and evaluate', () => {
     },
   )
 
-  it('stop at Ctrl-C, say that nothing was written, and leave nothing', { timeout: 60_000 }, async () => {
+  it('stop at Ctrl-C, say that nothing was written, and leave nothing', { timeout: 120_000 }, async () => {
     const big = join(dir, 'big.jsonl') // trains for longer than a signal can take
     await writeFile(big, jsonl(shopRows(4000)))
     const names = await readdir(dir)
