@@ -54,7 +54,7 @@ before(async () => {
 after(() => rm(dir, { recursive: true, force: true }))
 
 describe('sluice clean', () => {
-  it('writes the rows and a report; verdicts on it come back without learning anew', { timeout: 120_000 }, async () => {
+  it('writes the rows and a report; verdicts on it come back without learning anew', { timeout: 300_000 }, async () => {
     const [out, report] = [join(dir, 'clean.jsonl.gz'), join(dir, 'report')]
     const { code, stdout, stderr } = await clean(
       '--data',
@@ -115,7 +115,7 @@ describe('sluice clean', () => {
     assert.match(refused.stderr, /SL502.*not the file that was judged/s)
   })
 
-  it('stopped by Ctrl-C it writes nothing', { timeout: 120_000 }, async () => {
+  it('stopped by Ctrl-C it writes nothing', { timeout: 300_000 }, async () => {
     const place = join(dir, 'stopped')
     await mkdir(place)
     const big = join(dir, 'big.jsonl')
