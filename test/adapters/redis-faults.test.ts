@@ -5,7 +5,6 @@ import { execFileSync } from 'node:child_process'
 import { after, afterEach, describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { Redis } from 'ioredis'
-import { freePort } from '../../scripts/stack/ports.ts'
 import { systemClock } from '../../src/adapters/clock.ts'
 import { redisCache } from '../../src/adapters/redis/cache.ts'
 import type { RedisCache, RedisCacheOptions } from '../../src/adapters/redis/cache.ts'
@@ -48,7 +47,7 @@ function open(url: string, limits: Partial<RedisCacheOptions> = {}): Seen {
 
 /** A Redis that holds the first key, unless it is read-only. Its port is not one that outgoing connections are given. */
 async function openOn(limits: Partial<RedisCacheOptions>, settings: readonly string[] = []) {
-  const server = await startRedis(await freePort(), settings)
+  const server = await startRedis(0, settings)
   toClose.push(() => server.stop())
   const other = new Redis(server.url)
   await other.set(KEYS[0]!, 'kept').catch(() => {})
