@@ -10,7 +10,7 @@ import { audit, finished, lag } from '../test/support/audit.ts'
 import { createDeployment, ROOT } from '../test/support/deployment.ts'
 import { HEAP, metric } from '../test/support/metrics.ts'
 import { products } from '../test/support/products.ts'
-import { freePort } from '../test/support/redis.ts'
+import { freePort } from '../scripts/stack/ports.ts'
 import { startSluice } from '../test/support/sluice.ts'
 import { openBroker, sleep } from '../test/support/stack.ts'
 

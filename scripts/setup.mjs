@@ -120,6 +120,11 @@ function installDependencies() {
 
 /** Runs scripts/main.ts on `node`, passes signals on, and ends with its exit code. */
 function runMain(node, args) {
+  // Before the child is there, which may tell others that it can be stopped before we come to the next line.
+  // A terminal sends Ctrl-C to the child as well; sending it twice would turn a drain into a kill.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  process.on('SIGHUP', () => child.kill('SIGTERM'))
   const child = spawn(node, [...NODE_FLAGS, join(root, 'scripts', 'main.ts'), ...args], {
     stdio: 'inherit',
     env: {
@@ -128,10 +133,6 @@ function runMain(node, args) {
       SLUICE_SETUP_PID: String(process.pid), // main.ts stops when we are killed outright
     },
   })
-  // A terminal sends Ctrl-C to the child as well; sending it twice would turn a drain into a kill.
-  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
-  process.on('SIGHUP', () => child.kill('SIGTERM'))
   if (process.env.npm_lifecycle_event) {
     const parent = process.ppid // npm killed outright cannot tell us, so look
     setInterval(() => process.ppid === parent || child.kill('SIGTERM'), PARENT_POLL_MS).unref()

@@ -4,7 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { readTopics } from '../../src/adapters/config/topics.ts'
 import type { Topic } from '../../src/adapters/config/topics.ts'
-import { CALL_HEADERS, COMMON_HEADERS, DEAD_LETTER_HEADERS, OPTIONAL_HEADERS, OUTCOME_HEADERS } from '../../src/core/headers.ts'
+import {
+  CALL_HEADERS,
+  COMMON_HEADERS,
+  DEAD_LETTER_HEADERS,
+  OPTIONAL_HEADERS,
+  OUTCOME_HEADERS,
+} from '../../src/core/headers.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 
 const BINDING = '0.5.0'

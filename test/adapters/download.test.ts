@@ -27,9 +27,10 @@ function isError(says: RegExp) {
 }
 
 describe('a file from an address', () => {
-  /** Ranges that were asked for; the server hangs up after this many bytes where it is told to. */
+  /** Ranges that were asked for; the server sends no more than this many bytes, then waits to be told to hang up. */
   let asked: (string | undefined)[] = []
   let hangUpAfter = Infinity
+  let hangUp = () => {}
   const server = createServer((request, response) => {
     const range = request.headers.range
     asked.push(range)
@@ -39,7 +40,8 @@ describe('a file from an address', () => {
     response.writeHead(range === undefined ? 200 : 206, { 'content-length': CONTENT.length - from })
     const part = CONTENT.subarray(from, from + hangUpAfter)
     if (part.length === CONTENT.length - from) return void response.end(part)
-    response.write(part, () => setTimeout(() => response.destroy(), 20))
+    response.write(part)
+    hangUp = () => response.destroy()
   })
   let url: string
   before(async () => {
@@ -66,7 +68,8 @@ describe('a file from an address', () => {
   it('that was cut off goes on where it stopped', async () => {
     const to = join(dir, 'cut')
     hangUpAfter = 30_000
-    await assert.rejects(fetchFile(url, to, { sha256: SHA256 }, QUIET), isError(/goes on from here/))
+    const onBytes = (done: number) => done === hangUpAfter && hangUp()
+    await assert.rejects(fetchFile(url, to, { sha256: SHA256 }, { ...QUIET, onBytes }), isError(/goes on from here/))
     hangUpAfter = Infinity
     await fetchFile(url, to, { sha256: SHA256 }, QUIET)
     assert.deepEqual(await readFile(to), CONTENT)

@@ -6,7 +6,7 @@ import { startStandIn, STAND_IN_MODEL } from '../../scripts/llm-stand-in.ts'
 import { openAiLlm } from '../../src/adapters/openai/llm.ts'
 import { isUnbilled } from '../../src/tiers/llm-providers.ts'
 import { promptFor, shopTask } from '../support/llm.ts'
-import { freePort } from '../support/redis.ts'
+import { freePort } from '../../scripts/stack/ports.ts'
 import type { Mode, StandIn } from '../../scripts/llm-stand-in.ts'
 
 describe('a call', () => {

@@ -1,21 +1,23 @@
-// Redis in every bad state: each call resolves, reads as misses, and says so once an episode. Times are printed, and bounded
-// only against waiting for ever; bench/redis-states measures what a batch waits.
+// Redis in every bad state: each call resolves, reads as misses, and adds little to a batch. Measured times are printed.
+// The promise is 60 ms; the assertion leaves room for a loaded machine.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { after, afterEach, describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { Redis } from 'ioredis'
 import { systemClock } from '../../src/adapters/clock.ts'
 import { redisCache } from '../../src/adapters/redis/cache.ts'
 import { redisServer } from '../../src/adapters/redis/server.ts'
-import type { RedisServer } from '../../src/adapters/redis/server.ts'
+import type { RedisServer, RedisServerOptions } from '../../src/adapters/redis/server.ts'
 import type { EventFields } from '../../src/core/events.ts'
 import type { Cache } from '../../src/ports/cache.ts'
 import type { Emit } from '../../src/ports/events.ts'
 import { noRedis, startBlackHole, startRedis } from '../support/redis.ts'
 
-const FOR_EVER_MS = 60_000
-/** One is what a machine without stalls sees; hundreds are a flood. */
-const FEW = 5
+const ADDED_MS_MAX = 250
+/** Longer than the machine may stall: for tests of what a healthy Redis does, or one that is gone. */
+const PATIENT = { deadline_ms: 30_000, command_timeout_ms: 30_000 }
+const UNTIL_MS = 30_000
 const KEYS = Array.from({ length: 5_000 }, (_, index) => `key:${index}`)
 
 type RedisCache = Cache & Pick<RedisServer, 'ready' | 'healthy'>
@@ -39,34 +41,26 @@ after(() => {
   assert.deepEqual(stray, [], 'no rejection was left unhandled')
 })
 
-function open(url: string): Seen {
+function open(url: string, limits: Partial<RedisServerOptions> = {}): Seen {
   const events: Seen['events'] = []
   const emit: Emit = (name, fields) => events.push({ name, fields })
-  const server = redisServer({ url, clock: systemClock, emit })
-  const cache = { ...redisCache(server, 600), ready: server.ready, healthy: server.healthy }
+  const server = redisServer({ url, clock: systemClock, emit, ...limits })
+  const cache = { ...redisCache(server, 60), ready: server.ready, healthy: server.healthy }
   toClose.push(async () => server.close())
   return { cache, events, count: (name) => events.filter((event) => event.name === name).length }
 }
 
-async function openOn(settings: readonly string[] = []) {
+/** A Redis that holds the first key, unless it is read-only. Its port is not one that outgoing connections are given. */
+async function openOn(limits: Partial<RedisServerOptions>, settings: readonly string[] = []) {
   const server = await startRedis(0, settings)
   toClose.push(() => server.stop())
-  const seen = open(server.url)
-  assert.ok(await seen.cache.ready(FOR_EVER_MS))
+  const other = new Redis(server.url)
+  await other.set(KEYS[0]!, 'kept').catch(() => {})
+  other.disconnect()
+  const seen = open(server.url, limits)
+  assert.ok(await seen.cache.ready(UNTIL_MS))
+  seen.events.length = 0
   return { server, ...seen }
-}
-
-/** Until the first key is kept and found: what is well may be late where the machine stood still. */
-const kept = (cache: RedisCache) =>
-  until(async () => {
-    await cache.set([{ key: KEYS[0]!, value: 'kept' }])
-    return found(cache)
-  })
-
-const found = async (cache: RedisCache) => (await cache.get([KEYS[0]!]))[0] !== undefined
-
-function few(times: number): void {
-  assert.ok(times >= 1 && times <= FEW, `${times} times`)
 }
 
 /** Asks for all keys; returns what the call took and how many hits it brought. */
@@ -75,15 +69,27 @@ async function ask(cache: RedisCache): Promise<{ took_ms: number; hits: number }
   const found = await cache.get(KEYS)
   const took_ms = performance.now() - start
   assert.equal(found.length, KEYS.length)
-  assert.ok(took_ms < FOR_EVER_MS, `a batch waited ${took_ms.toFixed(0)} ms`)
   return { took_ms, hits: found.filter((value) => value !== undefined).length }
+}
+
+/** Fails where the work is not done in ADDED_MS_MAX of a loop that turns: a stall makes all timers late, in their order. */
+async function soon<T>(work: Promise<T>): Promise<T> {
+  let late = false
+  const timer = setTimeout(async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    late = true
+  }, ADDED_MS_MAX)
+  const value = await work
+  clearTimeout(timer)
+  assert.ok(!late, `waited for more than ${ADDED_MS_MAX} ms`)
+  return value
 }
 
 async function askFor(cache: RedisCache, duration_ms: number, t: TestContext): Promise<void> {
   const took: number[] = []
   const end = performance.now() + duration_ms
   while (performance.now() < end) {
-    took.push((await ask(cache)).took_ms)
+    took.push((await soon(ask(cache))).took_ms)
     await systemClock.sleep(5)
   }
   const added_ms = took.reduce((sum, ms) => sum + ms, 0)
@@ -92,143 +98,129 @@ async function askFor(cache: RedisCache, duration_ms: number, t: TestContext): P
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + FOR_EVER_MS
+  const end = performance.now() + UNTIL_MS
   while (!(await condition())) {
-    assert.ok(performance.now() < end, 'not in time')
+    assert.ok(performance.now() < end, `not within ${UNTIL_MS} ms`)
     await systemClock.sleep(20)
   }
 }
 
+/** Returns when this Redis has answered so many MGETs; blocks the event loop until then. */
+function blockUntilAnswered(port: number, calls: number): void {
+  const program = `
+    const ask = 'INFO commandstats\\r\\n'
+    const socket = require('node:net').connect(${port}, '127.0.0.1', () => socket.write(ask))
+    socket.setEncoding('utf8').on('data', (said) => {
+      if (Number(/cmdstat_mget:calls=(\\d+)/.exec(said)?.[1]) >= ${calls}) socket.end()
+      else setTimeout(() => socket.write(ask), 10)
+    })`
+  execFileSync(process.execPath, ['-e', program], { timeout: UNTIL_MS })
+}
+
 describe('Redis that fails', { skip: noRedis }, () => {
   test('killed in mid-run: misses at once, one event, and hits again when it is back', async (t) => {
-    const { server, cache, count } = await openOn()
-    await kept(cache)
+    const { server, cache, count } = await openOn(PATIENT)
+    assert.equal((await ask(cache)).hits, 1)
     setTimeout(() => server.signal('SIGKILL'), 50)
+    await until(async () => {
+      assert.ok((await ask(cache)).took_ms < PATIENT.deadline_ms / 2, 'what was on its way is given up at once')
+      return !cache.healthy()
+    })
     await askFor(cache, 1_000, t)
-    await until(() => !cache.healthy())
-    few(count('cache.failed'))
-    assert.equal((await ask(cache)).hits, 0)
+    assert.equal(count('cache.failed'), 1)
+    assert.ok(!cache.healthy())
     const again = await startRedis(server.port)
     toClose.push(() => again.stop())
-    await kept(cache)
-    few(count('cache.recovered'))
+    await until(() => cache.healthy())
+    await cache.set([{ key: KEYS[0]!, value: 'kept again' }])
+    assert.equal((await ask(cache)).hits, 1)
+    assert.equal(count('cache.recovered'), 1)
   })
 
   test('stopped (SIGSTOP): one batch waits for the deadline, the rest pass at once; it recovers when it goes on', async (t) => {
-    const { server, cache, count } = await openOn()
-    await kept(cache)
+    const { server, cache, events, count } = await openOn({})
     server.signal('SIGSTOP')
-    t.diagnostic(`the first batch waited ${(await ask(cache)).took_ms.toFixed(1)} ms`)
-    const set_start = performance.now()
-    await cache.set([{ key: 'while stopped', value: 'x' }])
-    assert.ok(performance.now() - set_start < FOR_EVER_MS)
+    const first = await soon(ask(cache))
+    t.diagnostic(`the first batch waited ${first.took_ms.toFixed(1)} ms`)
+    assert.equal(first.hits, 0)
+    await soon(cache.set([{ key: 'while stopped', value: 'x' }]))
     await askFor(cache, 2_500, t)
-    assert.equal((await ask(cache)).hits, 0)
-    few(count('cache.failed'))
+    assert.equal(count('cache.failed'), 1, JSON.stringify(events))
     server.signal('SIGCONT')
-    await until(() => found(cache))
-    few(count('cache.recovered'))
-    await until(() => cache.healthy())
+    await until(async () => (await soon(ask(cache))).hits === 1)
+    assert.equal(count('cache.recovered'), 1)
+    assert.ok(cache.healthy())
   })
 
   test('many batches at once while it is stopped wait together, not one after the other', async (t) => {
-    const { server, cache, count } = await openOn()
+    const { server, cache, count } = await openOn({})
     server.signal('SIGSTOP')
     const start = performance.now()
-    await Promise.all(Array.from({ length: 20 }, () => ask(cache)))
+    await soon(Promise.all(Array.from({ length: 20 }, () => ask(cache))))
     t.diagnostic(`20 batches at once waited ${(performance.now() - start).toFixed(1)} ms together`)
-    assert.ok(performance.now() - start < FOR_EVER_MS)
-    few(count('cache.failed'))
+    assert.equal(count('cache.failed'), 1)
     server.signal('SIGCONT')
   })
 
   test('a value of the wrong type is a miss; its neighbours are hits', async () => {
-    const { server, cache, events } = await openOn()
-    await cache.set([{ key: KEYS[0]!, value: 'kept' }])
-    await kept(cache)
+    const { server, cache, count } = await openOn(PATIENT)
     const other = new Redis(server.url)
     toClose.push(async () => other.disconnect())
     await other.rpush(KEYS[1]!, 'a list')
     await other.hset(KEYS[2]!, 'a', 'hash')
     await other.set(KEYS[3]!, 'text')
-    await until(async () => (await cache.get([KEYS[3]!]))[0] === 'text')
-    await until(async () => {
-      const found = await cache.get(KEYS.slice(0, 4))
-      assert.deepEqual(found.slice(1, 3), [undefined, undefined])
-      return found[0] === 'kept' && found[3] === 'text'
-    })
-    assert.ok(events.every(({ fields }) => fields['why'] !== 'WRONGTYPE'))
+    const found = await cache.get(KEYS.slice(0, 4))
+    assert.deepEqual(found, ['kept', undefined, undefined, 'text'])
+    assert.equal(count('cache.failed'), 0)
   })
 
-  /** Writes until the server has refused one for that reason; what went wrong for another is forgotten in between. */
-  async function refused({ cache, events }: Seen, url: string, why: string, refuse: string[], admit: string[]) {
-    const other = new Redis(url)
-    toClose.push(async () => other.disconnect())
-    const write = () => cache.set([{ key: 'own', value: 'x' }])
-    await until(async () => {
-      await other.config('SET', ...(refuse as [string, string]))
-      await write()
-      if (events.some(({ fields }) => fields['why'] === why)) return true
-      await other.config('SET', ...(admit as [string, string]))
-      await write()
-      return false
-    })
-    for (let round = 0; round < 20; round++) await write()
-  }
-
-  test('out of memory (noeviction): writes are dropped with one event, reads go on', async (t) => {
-    const { server, ...seen } = await openOn(['--maxmemory-policy', 'noeviction'])
-    const { cache, count } = seen
-    await kept(cache)
-    await refused(seen, server.url, 'OOM', ['maxmemory', '1'], ['maxmemory', '0'])
-    few(count('cache.failed'))
+  test('out of memory (noeviction): writes are dropped with one event, reads go on', async () => {
+    const { cache, count, events } = await openOn(PATIENT, ['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction'])
+    const big = Array.from({ length: 5_000 }, (_, index) => ({ key: `big:${index}`, value: 'x'.repeat(1_000) }))
+    for (let round = 0; round < 20; round++) await cache.set(big)
+    assert.equal(count('cache.failed'), 1, JSON.stringify(events))
+    assert.equal(events.find(({ name }) => name === 'cache.failed')!.fields['why'], 'OOM')
     assert.ok(count('cache.dropped') > 0)
-    await until(() => found(cache))
-    await until(() => cache.healthy())
-    await askFor(cache, 300, t)
+    assert.equal((await ask(cache)).hits, 1)
+    assert.ok(cache.healthy())
   })
 
   test('a read-only replica: reads are hits, writes are dropped with one event', async () => {
-    const { server: main, cache: mainCache } = await openOn(['--repl-diskless-sync-delay', '0'])
-    const { server, ...seen } = await openOn(['--replicaof', '127.0.0.1', String(main.port)])
-    const { cache, count } = seen
-    await kept(mainCache)
-    await until(async () => (await cache.get([KEYS[0]!]))[0] === 'kept')
-    await refused(seen, server.url, 'READONLY', ['replica-read-only', 'yes'], ['replica-read-only', 'no'])
-    few(count('cache.failed'))
-    await until(() => cache.healthy())
+    const { server: main, cache: mainCache } = await openOn(PATIENT, ['--repl-diskless-sync-delay', '0'])
+    const { cache, count, events } = await openOn(PATIENT, ['--replicaof', '127.0.0.1', String(main.port)])
+    await mainCache.set([{ key: KEYS[0]!, value: 'from the main one' }])
+    await until(async () => (await cache.get([KEYS[0]!]))[0] === 'from the main one')
+    for (let round = 0; round < 5; round++) await cache.set([{ key: 'own', value: 'x' }])
+    assert.equal(count('cache.failed'), 1, JSON.stringify(events))
+    assert.equal(events.find(({ name }) => name === 'cache.failed')!.fields['why'], 'READONLY')
+    assert.ok(cache.healthy())
   })
 
   test('writes beyond the bound are dropped, not queued', async () => {
-    const { cache, count } = await openOn()
+    const { cache, count } = await openOn(PATIENT)
     const entries = KEYS.slice(0, 3_000).map((key) => ({ key, value: 'x' }))
     await Promise.all([cache.set(entries), cache.set(entries), cache.set(entries)])
-    assert.ok(count('cache.dropped') >= 2)
-    await until(async () => {
-      if ((await cache.get(KEYS.slice(2_900, 3_100))).filter((value) => value === 'x').length === 100) return true
-      await cache.set(entries)
-      return false
-    })
+    assert.equal(count('cache.dropped'), 2)
+    assert.equal((await ask(cache)).hits, 3_000)
   })
 
-  test('an event loop that was blocked for 200 ms does not make a healthy Redis look ill', async () => {
-    const { cache, count } = await openOn()
-    await kept(cache)
-    await until(async () => {
-      const before = count('cache.failed')
-      const asked = cache.get(KEYS)
-      const end = performance.now() + 200
-      while (performance.now() < end);
-      return (await asked)[0] === 'kept' && count('cache.failed') === before
-    })
+  test('an event loop that was blocked for 200 ms and more does not make a healthy Redis look ill', async () => {
+    const { server, cache, count } = await openOn({ command_timeout_ms: PATIENT.command_timeout_ms })
+    await new Promise((resolve) => setImmediate(resolve)) // the timers are next, before the sockets
+    const asked = cache.get(KEYS)
+    const end = performance.now() + 200
+    blockUntilAnswered(server.port, KEYS.length / 500)
+    while (performance.now() < end);
+    assert.equal((await asked)[0], 'kept')
+    assert.equal(count('cache.failed'), 0)
   })
 })
 
 describe('an address where Redis is not', () => {
   test('nobody listens: misses at once, one event, no unhandled error', async (t) => {
     const { cache, count } = open('redis://127.0.0.1:1')
-    await askFor(cache, 500, t)
     await until(() => count('cache.failed') > 0)
+    await askFor(cache, 500, t)
     assert.equal(count('cache.failed'), 1)
     assert.equal(await cache.ready(50), false)
   })
@@ -238,7 +230,7 @@ describe('an address where Redis is not', () => {
     toClose.push(() => hole.stop())
     const { cache, count } = open(hole.url)
     await askFor(cache, 2_500, t)
-    await cache.set([{ key: 'a', value: 'b' }])
+    await soon(cache.set([{ key: 'a', value: 'b' }]))
     await until(() => count('cache.failed') > 0)
     assert.equal(count('cache.failed'), 1)
   })

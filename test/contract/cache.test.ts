@@ -78,12 +78,15 @@ function entry(key: string): CacheEntry {
   return { key, value: `value of ${key}` }
 }
 
+/** What a call may cost is said in test/adapters/redis-faults.test.ts: a machine that stalls here is no miss. */
+const PATIENT = { deadline_ms: 30_000, command_timeout_ms: 30_000 }
+
 let redis: OwnRedis | undefined
 const servers: RedisServer[] = []
 async function openRedis(): Promise<Cache> {
   redis ??= await startRedis()
-  const server = redisServer({ url: redis.url, clock: systemClock, emit: silent })
-  assert.ok(await server.ready(5_000), 'Redis did not answer')
+  const server = redisServer({ url: redis.url, clock: systemClock, emit: silent, ...PATIENT })
+  assert.ok(await server.ready(30_000), 'Redis did not answer')
   servers.push(server)
   return redisCache(server, 60)
 }

@@ -14,7 +14,9 @@ import type { RegistryFront } from '../fakes/registry-front.ts'
 const REGISTRY = process.env['SLUICE_REGISTRY']
 const noRegistry = REGISTRY === undefined ? 'SLUICE_REGISTRY names no registry (npm test starts one)' : false
 const ID = randomUUID().slice(0, 8)
-const TIMEOUT_MS = 500
+/** Longer than the machine may stall; where the registry hangs, it is waited for. */
+const TIMEOUT_MS = 30_000
+const SHORT_MS = 3_000
 
 /** Everything that can lie about how much there is to decode. */
 const HOSTILE = {
@@ -49,7 +51,7 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
   before(async () => {
     front = await registryFront(REGISTRY!)
     const subjects = [{ subject: `${topic}-value`, schema: HOSTILE }]
-    await applySchemas(front.url, subjects, await planSchemas(front.url, 5_000, subjects))
+    await applySchemas(front.url, subjects, await planSchemas(front.url, TIMEOUT_MS, subjects))
   })
   beforeEach(async () => {
     front.mode = 'ok'
@@ -59,8 +61,8 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
   })
   after(() => front.stop())
 
-  const open = () =>
-    createCodec({ url: front.url, timeout_ms: TIMEOUT_MS, record_bytes_max: 1_048_576 }, [
+  const open = (timeout_ms = TIMEOUT_MS) =>
+    createCodec({ url: front.url, timeout_ms, record_bytes_max: 1_048_576 }, [
       { topic, format: 'avro', writes: HOSTILE },
     ])
   const framed = (...body: Buffer[]) => Buffer.concat([frame, ...body])
@@ -116,14 +118,15 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
     'no value': [],
   }
   for (const [what, body] of Object.entries(hostile))
-    test(`${what}: refused in 250 ms and 64 MB`, async () => {
+    test(`${what}: refused in 250 ms of the processor and 64 MB`, async () => {
       await decode(withId(frame.readInt32BE(1)))
       const value = framed(Buffer.concat(body))
-      const [began, before] = [performance.now(), process.memoryUsage().rss]
+      const [began, before] = [process.threadCpuUsage(), process.memoryUsage().rss]
       const decoded = await decode(value)
-      const [took, grew] = [performance.now() - began, process.memoryUsage().rss - before]
+      const [took, grew] = [process.threadCpuUsage(began), process.memoryUsage().rss - before]
       assert.deepEqual([decoded.ok, (decoded as { reason?: string }).reason], [false, 'bad-value'])
-      assert.ok(took < 250, `${took} ms`)
+      const took_ms = (took.user + took.system) / 1_000
+      assert.ok(took_ms < 250, `${took_ms} ms`)
       assert.ok(grew < 64_000_000, `${grew} bytes`)
     })
 
@@ -161,13 +164,15 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
 
   for (const mode of ['hang', '500'] as const)
     test(`a registry that answers ${mode === 'hang' ? 'nothing' : '500'}: ids already known flow, others wait (SL301)`, async () => {
+      const codec = await open(SHORT_MS)
+      const decode = async (value: Buffer) => (await codec.decode(topic, [value]))[0]!
       const known = withId(frame.readInt32BE(1))
       assert.equal((await decode(known)).ok, true)
       front.mode = mode
       assert.equal((await decode(known)).ok, true)
       const began = performance.now()
       await assert.rejects(decode(withId(987_654)), isCode('SL301'))
-      assert.ok(performance.now() - began < TIMEOUT_MS * 3)
+      assert.ok(performance.now() - began < SHORT_MS * 5)
       front.mode = 'ok'
       assert.equal(((await decode(withId(987_654))) as { reason?: string }).reason, 'unknown-schema')
     })
@@ -175,8 +180,8 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
   test('a start without a registry: SL301 that names it, in finite time', async () => {
     front.mode = 'hang'
     const host = new URL(front.url).host
-    await assert.rejects(open(), (error: Error) => isCode('SL301')(error) && error.message.includes(host))
-    const nobody = { url: 'http://127.0.0.1:1', timeout_ms: TIMEOUT_MS, record_bytes_max: 1 }
+    await assert.rejects(open(SHORT_MS), (error: Error) => isCode('SL301')(error) && error.message.includes(host))
+    const nobody = { url: 'http://127.0.0.1:1', timeout_ms: SHORT_MS, record_bytes_max: 1 }
     await assert.rejects(createCodec(nobody, [{ topic, format: 'avro', writes: HOSTILE }]), isCode('SL301'))
   })
 
@@ -192,7 +197,7 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
     const subject = `evolving.${ID}-value`
     const record = (...fields: object[]) => ({ type: 'record', name: 'E', namespace: `test.e${ID}`, fields })
     const text = (name: string, more = {}) => ({ name, type: 'string', ...more })
-    const plan = (schema: object) => planSchemas(front.url, 5_000, [{ subject, schema }])
+    const plan = (schema: object) => planSchemas(front.url, TIMEOUT_MS, [{ subject, schema }])
     const kind = async (schema: object) => (await plan(schema))[0]!.kind
     const first = record(text('a'))
     assert.equal(await kind(first), 'register')
@@ -208,11 +213,11 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
   test('a subject whose compatibility level is another is refused in the plan, and nothing is registered', async () => {
     const subject = `levelled.${ID}-value`
     const schemas = [{ subject, schema: { type: 'record', name: 'L', namespace: `test.l${ID}`, fields: [] } }]
-    const before = await planSchemas(front.url, 5_000, schemas)
+    const before = await planSchemas(front.url, TIMEOUT_MS, schemas)
     const body = JSON.stringify({ compatibility: 'FULL' })
     const headers = { 'content-type': 'application/vnd.schemaregistry.v1+json' }
     await fetch(`${REGISTRY}/config/${subject}`, { method: 'PUT', headers, body })
-    const plan = await planSchemas(front.url, 5_000, schemas)
+    const plan = await planSchemas(front.url, TIMEOUT_MS, schemas)
     assert.deepEqual([plan[0]!.kind, plan[0]!.says.includes('FULL')], ['refuse', true])
     for (const it of [plan, before]) await assert.rejects(applySchemas(front.url, schemas, it), isCode('SL303'))
     assert.equal((await fetch(`${REGISTRY}/subjects/${subject}/versions`)).status, 404)
@@ -221,19 +226,19 @@ describe('Avro with a registry', { skip: noRegistry }, () => {
   test('a registry that is ill or lets nobody in is SL301, no refusal of the schema', async () => {
     const schemas = [{ subject: `ill.${ID}-value`, schema: HOSTILE }]
     front.mode = '500'
-    await assert.rejects(planSchemas(front.url, 5_000, schemas), isCode('SL301'))
+    await assert.rejects(planSchemas(front.url, TIMEOUT_MS, schemas), isCode('SL301'))
     const plan = [{ kind: 'register', subject: schemas[0]!.subject, says: '' }] as const
     await assert.rejects(applySchemas(front.url, schemas, plan), isCode('SL301'))
     front.mode = 'ok'
     front.own.set(`/subjects/ill.${ID}-value`, { status: 401, body: { message: 'who are you?' } })
-    await assert.rejects(planSchemas(front.url, 5_000, schemas), isCode('SL301'))
+    await assert.rejects(planSchemas(front.url, TIMEOUT_MS, schemas), isCode('SL301'))
   })
 
   test('subjects that are deleted are gone; what cannot be deleted is no error', async () => {
     const subjects = [`gone.${ID}-value`, `never.there.${ID}-value`]
     const schemas = [{ subject: subjects[0]!, schema: HOSTILE }]
-    await applySchemas(front.url, schemas, await planSchemas(front.url, 5_000, schemas))
-    await deleteSubjects(front.url, 5_000, subjects)
+    await applySchemas(front.url, schemas, await planSchemas(front.url, TIMEOUT_MS, schemas))
+    await deleteSubjects(front.url, TIMEOUT_MS, subjects)
     const left = (await (await fetch(`${REGISTRY}/subjects?deleted=true`)).json()) as string[]
     assert.ok(!left.includes(subjects[0]!))
     await deleteSubjects('http://127.0.0.1:1', 500, subjects)

@@ -16,7 +16,7 @@ const noRegistry = REGISTRY === undefined ? 'SLUICE_REGISTRY names no registry (
 const TOPIC = `contract.${randomUUID().slice(0, 8)}.products`
 const BYTES_MAX = 10_000
 const schema = JSON.parse(readFileSync(new URL('../../schemas/product.avsc', import.meta.url), 'utf8')) as object
-const settings = { url: REGISTRY ?? '', timeout_ms: 5_000, record_bytes_max: BYTES_MAX }
+const settings = { url: REGISTRY ?? '', timeout_ms: 30_000, record_bytes_max: BYTES_MAX }
 
 const product = fc.record({
   id: fc.string({ unit: 'grapheme' }),
@@ -120,7 +120,7 @@ codecContract(
   'Avro with a registry',
   async () => {
     const subjects = [{ subject: `${TOPIC}-value`, schema }]
-    await applySchemas(REGISTRY!, subjects, await planSchemas(REGISTRY!, 5_000, subjects))
+    await applySchemas(REGISTRY!, subjects, await planSchemas(REGISTRY!, 30_000, subjects))
     return createCodec(settings, [{ topic: TOPIC, format: 'avro', writes: schema }])
   },
   noRegistry,

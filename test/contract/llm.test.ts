@@ -143,14 +143,16 @@ describe('openai over a network', () => {
     const endless = await server((_, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).on('close', closed.resolve)
       const more = () => {
-        while (!response.destroyed && response.write(Buffer.alloc(1_048_576, 32))) sent.chunks++
+        if (response.destroyed) return
+        sent.chunks++
+        response.write(Buffer.alloc(1_048_576, 32))
         response.once('drain', more)
       }
       more()
     })
     await assert.rejects(overHttp(endless.url).complete(request, never), LlmRejected)
     await closed.promise
-    assert.ok(sent.chunks < 30, `${sent.chunks} MB were sent`)
+    assert.ok(sent.chunks > 1 && sent.chunks < 30, `${sent.chunks} MB were sent`)
     await endless.stop()
     await assert.rejects(attempt('huge'), LlmRejected)
   })

@@ -28,7 +28,8 @@ export async function registryFront(registry: string): Promise<RegistryFront> {
       return
     }
     const body = chunks.length > 0 ? Buffer.concat(chunks) : null
-    const answer = await fetch(`${registry}${url}`, { method, body, headers: { 'content-type': type } })
+    const ask = () => fetch(`${registry}${url}`, { method, body, headers: { 'content-type': type } })
+    const answer = await ask().catch(ask) // a kept connection may be closed just as it is used
     response.writeHead(answer.status, { 'content-type': type }).end(await answer.text())
   })
   server.listen(0, '127.0.0.1')

@@ -79,7 +79,7 @@ export const STREAM: Omit<StreamSettings, 'group' | 'topics' | 'delivery'> = {
   batch_records_max: 100,
   transaction_timeout_ms: 10_000,
   wedge_ms: 30_000,
-  shutdown_ms: 4_000,
+  shutdown_ms: 8_000,
 }
 
 export type KafkaWorld = Awaited<ReturnType<typeof kafkaWorld>>
@@ -99,18 +99,28 @@ export async function kafkaWorld(delivery: StreamSettings['delivery']) {
   })
   await until('topics have leaders', async () => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [input, output] }).catch(() => ({ topics: [] }))
-    return topics.length === 2 && topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))
+    if (topics.length < 2 || !topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0)))
+      return false
+    // A broker names itself as the leader before it acts as one.
+    return Promise.all([input, output].map((topic) => admin.fetchTopicOffsets(topic))).then(
+      () => true,
+      () => false,
+    )
   })
   const producer = client.kafka.producer({ idempotent: true, retry: { retries: 5 } })
   await producer.connect()
   const seen: Pick<InputRecord, 'key' | 'value' | 'headers'>[] = []
+  let last = -1n
   const reader = client.kafka.consumer({ groupId: `${group}.reader`, maxWaitTimeInMs: 50 })
   await reader.connect()
   await reader.subscribe({ topics: [output], fromBeginning: true })
   await reader.run({
     autoCommit: false,
-    eachMessage: async ({ message: { key, value, headers } }) =>
-      void seen.push({ key, value, headers: headers as InputRecord['headers'] }),
+    async eachMessage({ message: { offset, key, value, headers } }) {
+      if (BigInt(offset) <= last) return // a reader that had to join again begins anew
+      last = BigInt(offset)
+      seen.push({ key, value, headers: headers as InputRecord['headers'] })
+    },
   })
   return {
     input,
@@ -144,7 +154,7 @@ export async function kafkaWorld(delivery: StreamSettings['delivery']) {
   } satisfies StreamWorld & Record<string, unknown>
 }
 
-export async function until(what: string, holds: () => boolean | Promise<boolean>, within_ms = 20_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, within_ms = 30_000): Promise<void> {
   const deadline = performance.now() + within_ms
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not in ${within_ms} ms: ${what}`)

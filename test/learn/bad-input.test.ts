@@ -165,7 +165,7 @@ describe('data that something is wrong with', () => {
     [PAIRS, true],
   ] as const)
     for (const [what, one] of Object.entries(cases))
-      it(`${what}: ${one.error ? `error ${one.error.code}` : 'a counted warning'}`, { timeout: 5000 }, async () => {
+      it(`${what}: ${one.error ? `error ${one.error.code}` : 'a counted warning'}`, { timeout: 60_000 }, async () => {
         const said = warningsOf(one, pair)
         if (one.error) await assert.rejects(said, (error) => isError(error, one.error!))
         else

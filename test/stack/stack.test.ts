@@ -28,9 +28,9 @@ async function answers(address: string): Promise<boolean> {
   return connected
 }
 
-async function noneAnswers(addresses: readonly string[], within_ms: number): Promise<boolean> {
-  const deadline = Date.now() + within_ms
-  while (Date.now() < deadline) {
+async function noneAnswers(addresses: readonly string[]): Promise<boolean> {
+  const deadline = performance.now() + 30_000
+  while (performance.now() < deadline) {
     if ((await Promise.all(addresses.map(answers))).every((up) => !up)) return true
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
@@ -43,7 +43,7 @@ it('a stack answers on all its addresses and leaves nothing behind when it is st
   for (const address of addresses) assert.ok(await answers(address), `${address} answers`)
   await stack.stop()
   await stack.stop()
-  assert.ok(await noneAnswers(addresses, 2_000))
+  assert.ok(await noneAnswers(addresses))
 })
 
 it('a stack dies with its process, even on kill -9', async () => {
@@ -52,16 +52,17 @@ it('a stack dies with its process, even on kill -9', async () => {
   const addresses = addressesOf(JSON.parse(line))
   for (const address of addresses) assert.ok(await answers(address), `${address} answers`)
   child.kill('SIGKILL')
-  assert.ok(await noneAnswers(addresses, 10_000))
+  assert.ok(await noneAnswers(addresses))
 })
 
 it('a broker that was killed comes back on its port with its data', async () => {
   const stack = await startStack()
-  const kafka = new Kafka({ brokers: [stack.kafka], logLevel: logLevel.NOTHING, retry: { retries: 10 } })
+  const kafka = new Kafka({ brokers: [stack.kafka], logLevel: logLevel.NOTHING, retry: { retries: 15 } })
   const admin = kafka.admin()
   const producer = kafka.producer()
   await Promise.all([admin.connect(), producer.connect()])
-  await admin.createTopics({ topics: [{ topic: 'kept', numPartitions: 1 }], waitForLeaders: true })
+  // Not `waitForLeaders`: it may throw on a broker that has just started. The producer tries again until there is one.
+  await admin.createTopics({ topics: [{ topic: 'kept', numPartitions: 1 }], waitForLeaders: false })
   await producer.send({ topic: 'kept', messages: [{ key: 'k', value: 'v' }] })
   await stack.killKafka()
   assert.ok(!(await answers(stack.kafka)))

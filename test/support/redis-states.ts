@@ -13,7 +13,8 @@ import { silent } from '../../src/ports/events.ts'
 import { exactTier } from '../../src/tiers/exact.ts'
 import { similarTier } from '../../src/tiers/similar.ts'
 import { LABELS, taskOf } from '../fakes/items.ts'
-import { freePort, startBlackHole, startRedis } from './redis.ts'
+import { freePort } from '../../scripts/stack/ports.ts'
+import { startBlackHole, startRedis } from './redis.ts'
 
 /** A Redis, and what makes it ill. */
 export interface RedisState {

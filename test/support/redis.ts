@@ -8,6 +8,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../scripts/stack/ports.ts'
 
 /** Why Redis tests are skipped; false where redis-server is installed. */
 export const noRedis: false | string =
@@ -59,15 +60,6 @@ async function said(child: ChildProcess, words: string): Promise<void> {
     }
   }
   throw new Error(`redis-server ended: ${output}`)
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Accepts every connection and never answers. */

@@ -2,6 +2,7 @@
 // An inference is never aborted: what runs is waited for. Keeps nothing; the cache of vectors is another adapter's.
 import { Piscina } from 'piscina'
 import { SluiceError } from '../../core/error.ts'
+import { watchStarts } from './threads.ts'
 import type { Encoder } from '../../ports/encoder.ts'
 import type { EncoderData } from './encoder-worker.ts'
 
@@ -20,6 +21,7 @@ export async function startEncoder(data: EncoderData, options: { readonly worker
     concurrentTasksPerWorker: 1,
     workerData: { ...data, graph: shared } satisfies EncoderData,
   })
+  const started = watchStarts(pool)
   pool.on('error', () => {}) // a thread that ended between two tasks is replaced: the next task says what is wrong, if it is
   const run = (texts: readonly string[]) =>
     (pool.run(texts) as Promise<Float32Array>).catch((error: unknown) => {
@@ -28,6 +30,7 @@ export async function startEncoder(data: EncoderData, options: { readonly worker
   try {
     await run(['a'])
   } catch (error) {
+    await started()
     await pool.destroy()
     throw error
   }
@@ -52,6 +55,7 @@ export async function startEncoder(data: EncoderData, options: { readonly worker
       return out
     },
     async close() {
+      await started()
       await pool.close()
     },
   }

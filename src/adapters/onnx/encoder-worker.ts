@@ -2,6 +2,7 @@
 // Never terminated while it runs: see kafka-node-notes.
 import { move, workerData } from 'piscina'
 import { openEncoder } from './encoder.ts'
+import { sayOpened } from './threads.ts'
 import type { EncoderSettings } from '../../ports/encoder.ts'
 
 export interface EncoderData {
@@ -12,6 +13,7 @@ export interface EncoderData {
 
 const { settings, graph, tokenizer } = workerData as EncoderData
 const encoder = await openEncoder(settings, Uint8Array.from(graph), tokenizer)
+sayOpened()
 
 /** Vectors [texts × dims] in the order of the texts. */
 export default async function encode(texts: readonly string[]): Promise<unknown> {

@@ -6,6 +6,7 @@ import { labelSet } from '../../core/labels.ts'
 import { NORMALISER_VERSION } from '../../core/text/normalise.ts'
 import { TEXT_LENGTH_MAX } from '../../core/text/normalise.ts'
 import { checkGraph } from './check.ts'
+import { watchStarts } from './threads.ts'
 import type { LabelPath } from '../../core/labels.ts'
 import type { Emit } from '../../ports/events.ts'
 import type { Model, Prediction } from '../../ports/model.ts'
@@ -40,6 +41,7 @@ export async function openModel(folder: ModelFolder, { workers, emit, task }: Mo
   checkGraph(folder)
   const threads = workers === 0 ? navigator.hardwareConcurrency : workers
   const pool = startPool(folder, threads)
+  const started = watchStarts(pool)
   // A thread that ends between two tasks is replaced; the event, unheard, would end the process.
   pool.on('error', () => emit('model.failed', { task }))
   const running = new Set<Promise<unknown>>()
@@ -72,6 +74,7 @@ export async function openModel(folder: ModelFolder, { workers, emit, task }: Mo
   try {
     await checkGolden(folder, pool, threads)
   } catch (error) {
+    await started()
     await pool.destroy()
     throw error
   }
@@ -91,6 +94,7 @@ export async function openModel(folder: ModelFolder, { workers, emit, task }: Mo
     },
     async close() {
       await Promise.allSettled(running)
+      await started()
       await pool.destroy()
     },
   }

@@ -6,6 +6,7 @@ import { decode, decoded } from '../../core/lexical/decode.ts'
 import { tree } from '../../core/lexical/tree.ts'
 import { labelSet } from '../../core/labels.ts'
 import { openKind } from './kinds.ts'
+import { sayOpened } from './threads.ts'
 import type { Decoded } from '../../core/lexical/decode.ts'
 import type { KindParts } from './kinds.ts'
 
@@ -25,6 +26,7 @@ export interface Answers extends Decoded {
 const folder = workerData as KindParts
 const { manifest, labelPaths } = folder
 const kind = await openKind(folder)
+sayOpened()
 const paths = tree(labelSet(labelPaths))
 const segments = manifest.segments.length
 const factors = manifest.offsets === undefined ? undefined : Float64Array.from(manifest.offsets, Math.exp)

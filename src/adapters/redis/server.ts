@@ -21,6 +21,10 @@ export interface RedisServerOptions {
   readonly url: string
   readonly clock: Clock
   readonly emit: Emit
+  /** Milliseconds for a whole call; where left out, DEADLINE_MS. */
+  readonly deadline_ms?: number
+  /** Milliseconds for what nobody waits for any more; where left out, COMMAND_TIMEOUT_MS. */
+  readonly command_timeout_ms?: number
 }
 
 /** Commands under way together; what they find they put where the caller looks for it. */
@@ -42,8 +46,9 @@ export interface RedisServer {
 }
 
 /** Connects in the background and for ever; never rejects. */
-export function redisServer({ url, clock, emit }: RedisServerOptions): RedisServer {
-  const redis = connect(url)
+export function redisServer(options: RedisServerOptions): RedisServer {
+  const { url, clock, emit, deadline_ms = DEADLINE_MS, command_timeout_ms = COMMAND_TIMEOUT_MS } = options
+  const redis = connect(url, command_timeout_ms)
   const reads = createCircuit()
   const writes = createCircuit()
   let keysInFlight = 0
@@ -91,7 +96,7 @@ export function redisServer({ url, clock, emit }: RedisServerOptions): RedisServ
       if (keys === 0 || keysInFlight + keys > KEYS_IN_FLIGHT_MAX) return 'skipped'
       if (!reads.admit(clock.elapsed(), connected(), keys)) return 'skipped'
       keysInFlight += keys
-      const why = await withinDeadline(outcome(commands(redis)))
+      const why = await within(deadline_ms, outcome(commands(redis)))
       keysInFlight -= keys
       if (why === undefined) {
         noteRecovery(reads.succeeded())
@@ -118,7 +123,7 @@ export function redisServer({ url, clock, emit }: RedisServerOptions): RedisServ
         if (why === 'timeout') reconnect()
       })
       // The caller is let go at the deadline; a slow write may still succeed, until its command times out.
-      await withinDeadline(kept)
+      await within(deadline_ms, kept)
     },
     healthy: () => connected() && reads.well,
     async ready(within_ms) {
@@ -133,12 +138,12 @@ export function redisServer({ url, clock, emit }: RedisServerOptions): RedisServ
   }
 }
 
-function connect(url: string): Redis {
+function connect(url: string, command_timeout_ms: number): Redis {
   return new Redis(url, {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: command_timeout_ms,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: 100,
     maxLoadingRetryTime: RECONNECT_MAX_MS,
@@ -153,11 +158,11 @@ async function outcome(work: readonly Promise<unknown>[]): Promise<string | unde
   return failure && codeOf(failure.reason)
 }
 
-/** The work's value, or `timeout` after DEADLINE_MS. `work` never rejects. */
-function withinDeadline<T>(work: Promise<T>): Promise<T | 'timeout'> {
+/** The work's value, or `timeout` after the deadline. `work` never rejects. */
+function within<T>(deadline_ms: number, work: Promise<T>): Promise<T | 'timeout'> {
   return new Promise((resolve) => {
     // After a blocked event loop the timer fires before the sockets are read: hence the extra turn.
-    const timer = setTimeout(() => setImmediate(resolve, 'timeout' as const), DEADLINE_MS)
+    const timer = setTimeout(() => setImmediate(resolve, 'timeout' as const), deadline_ms)
     void work.then((value) => {
       clearTimeout(timer)
       resolve(value)

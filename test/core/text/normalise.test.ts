@@ -25,7 +25,7 @@ describe('normalise', () => {
   it('answers hostile inputs quickly and within its length limit', () => {
     const hostile = [
       '\ufdfa'.repeat(1_000_000),
-      'a' + '\u0301\u0316'.repeat(100_000),
+      'a' + '\u0301\u0316'.repeat(300_000),
       '\ud800'.repeat(200_000),
       ' '.repeat(1_000_000),
       '\u202e\u200b'.repeat(100_000),
@@ -33,7 +33,8 @@ describe('normalise', () => {
     ]
     const start = performance.now()
     for (const text of hostile) assert.ok(normalise(text).length <= NORMALISED_LENGTH_MAX)
-    assert.ok(performance.now() - start < 500)
+    // Milliseconds; uncapped, the marks alone take a minute. A machine that stands still meanwhile proves nothing.
+    assert.ok(performance.now() - start < 10_000)
   })
 
   it('is idempotent for any short text', () => {

