@@ -7,7 +7,7 @@ import { STYLE, style, styleIds } from './style.ts'
 import type { Tables } from './tables.ts'
 
 /** Version of everything that turns texts into these inputs; part of a model's contract. */
-export const PAIR_VERSION = 2
+export const PAIR_VERSION = 3
 
 /** Names of the texts a pair model reads, in order; the last may be empty or absent. */
 export const PAIR_SEGMENTS = ['query', 'title', 'description'] as const

@@ -21,6 +21,9 @@ export const STYLE = [
   'titleWith',
   'titleAbbreviatedUnits',
   'titleBeyondAscii',
+  'titleOpensAgainSoon',
+  'titleOpensAgain',
+  'titleRepeats',
   'descriptionLength',
   'descriptionWords',
   'descriptionCommas',
@@ -30,10 +33,12 @@ export const STYLE = [
   'descriptionDashes',
   'descriptionColons',
   'descriptionBeyondAscii',
+  'descriptionOpensAsTitle',
+  'titleInDescription',
 ] as const
 
 /** Buckets that the ids of the words fall into; a power of two. */
-export const STYLE_BUCKETS = 32_768
+export const STYLE_BUCKETS = 65_536
 /** Words of the title / of the description that are looked at. */
 const TITLE_MAX = 48
 const DESCRIPTION_MAX = 48
@@ -42,6 +47,7 @@ const DESCRIPTION_READ = 400
 /** Name of the hashing of this file; part of a model's contract. */
 const SEED = 40_961
 
+const WORD = /\p{L}+/gu
 const TOKEN = /\p{L}+|[^\p{L}\d\s]+/gu
 
 /** Numbers in the order of STYLE, all finite. Texts are normalised already. */
@@ -50,6 +56,7 @@ export function style(query: string, title: string, description: string): number
   const q = counts(query)
   const t = counts(title)
   const d = counts(start)
+  const again = repeats(title, start)
   return [
     Math.min(query.length, 100),
     q.words,
@@ -69,6 +76,9 @@ export function style(query: string, title: string, description: string): number
     times(title, 'w/'),
     times(title, ' in.') + times(title, ' ft.'),
     t.beyond,
+    again.soon,
+    again.ever,
+    again.words,
     Math.min(description.length, 2000),
     d.words,
     d.commas,
@@ -78,17 +88,43 @@ export function style(query: string, title: string, description: string): number
     d.dashes,
     d.colons,
     d.beyond,
+    again.opening,
+    again.shared,
   ]
 }
 
-/** Distinct ids in [0, STYLE_BUCKETS) of the words and marks. */
+/**
+ * A shop that puts the brand before a title that has it already repeats its first word; another opens the description
+ * with the title. Words of letters only.
+ */
+function repeats(title: string, description: string) {
+  const words: readonly string[] = title.match(WORD) ?? []
+  const [first] = words
+  const told: readonly string[] = description.match(WORD) ?? []
+  const distinct = new Set(words)
+  const known = new Set(told)
+  let shared = 0
+  for (const word of distinct) if (known.has(word)) shared++
+  return {
+    soon: words.indexOf(first!, 1) > 0 && words.indexOf(first!, 1) < 5 ? 1 : 0,
+    ever: words.indexOf(first!, 1) > 0 ? 1 : 0,
+    words: words.length - distinct.size,
+    opening: told.length > 0 && told[0] === first ? 1 : 0,
+    shared: told.length > 0 && distinct.size > 0 ? shared / distinct.size : -1,
+  }
+}
+
+/** Distinct ids in [0, STYLE_BUCKETS) of the words and marks, and of each with the one before. */
 export function styleIds(title: string, description: string): number[] {
   const ids = new Set<number>()
   const add = (text: string, prefix: string, max: number): void => {
     let left = max
+    let before = ''
     for (const [token] of text.matchAll(TOKEN)) {
       if (left-- === 0) break
       ids.add(hash32(prefix + token, SEED) & (STYLE_BUCKETS - 1))
+      if (before !== '') ids.add(hash32(`${prefix}${before} ${token}`, SEED) & (STYLE_BUCKETS - 1))
+      before = token
     }
   }
   add(title, 't', TITLE_MAX)

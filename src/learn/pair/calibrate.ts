@@ -87,30 +87,34 @@ export function figures(logs: Float32Array, labels: Int32Array, rows: Int32Array
   }
 }
 
-/** Decisions may cost this much accuracy against the plain most probable class, on any large source. */
-const ACCURACY_COST = 0.013
+/** Decisions may cost this much accuracy against the plain most probable class, on any source. */
+export const ACCURACY_COST = 0.02
 const STEP = 0.05
+/** What a source that loses more than that is worth less, in macro-F1 a unit of accuracy. */
+const PENALTY = 4
 
 /**
- * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by the square root of their rows, while the
- * accuracy of each source falls by at most 1.3 points against arg-max. Coordinate search on a grid, coarse and fine by turns.
+ * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by the square root of their
+ * rows, while the accuracy of each source falls by at most ACCURACY_COST against arg-max, and one standard error more:
+ * a source of 200 rows loses that by chance, and must not decide for all. Coordinate search on a grid, coarse and fine by turns.
  */
 export function fitOffsets({ scores: logs, labels, sources, classes }: Scored, rows: Int32Array): number[] {
-  const groups = [...Map.groupBy(rows, (row) => sources[row]!).values()].map((group) => Int32Array.from(group))
   const zero = Array.from({ length: classes }, () => 0)
+  const groups = [...Map.groupBy(rows, (row) => sources[row]!).values()].map((group) => {
+    const own = Int32Array.from(group)
+    const { accuracy } = figures(logs, labels, own, zero)
+    const error = Math.sqrt((accuracy * (1 - accuracy)) / own.length)
+    return { own, weight: Math.sqrt(own.length), least: accuracy - ACCURACY_COST - error }
+  })
   const { support } = figures(logs, labels, rows, zero)
   const reference = support.indexOf(Math.max(...support))
-  const plain = groups.map((group) => figures(logs, labels, group, zero).accuracy)
   const worth = (offsets: readonly number[]): number => {
     let sum = 0
-    let weights = 0
-    for (const [at, group] of groups.entries()) {
-      const { accuracy, macroF1 } = figures(logs, labels, group, offsets)
-      const weight = Math.sqrt(group.length)
-      sum += weight * (macroF1 - 4 * Math.max(0, plain[at]! - accuracy - ACCURACY_COST))
-      weights += weight
+    for (const { own, weight, least } of groups) {
+      const { accuracy, macroF1 } = figures(logs, labels, own, offsets)
+      sum += weight * (macroF1 - PENALTY * Math.max(0, least - accuracy))
     }
-    return sum / Math.max(1, weights)
+    return sum / groups.reduce((total, { weight }) => total + weight, 0)
   }
   let best = { offsets: zero, worth: worth(zero) }
   for (let pass = 0; pass < 9; pass++) {

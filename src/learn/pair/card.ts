@@ -1,7 +1,7 @@
 // The card of a pair model: what it was trained on, how good it is and by which command, what it cannot do.
 // Says counts and figures only, never a row.
 import type { Manifest } from '../../ports/manifest.ts'
-import type { Figures } from './calibrate.ts'
+import { ACCURACY_COST, type Figures } from './calibrate.ts'
 import type { PairExamples } from './examples.ts'
 import { DEFAULT_FIT } from './fit.ts'
 import type { PairTraining } from './train.ts'
@@ -54,7 +54,7 @@ Without the offsets, most probable class:
 ${training.bySource.map(({ plain }, at) => line(sources[at]!, plain)).join('\n')}
 
 Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities: ${offsets}; they
-maximise macro-F1 at a cost of at most 1.3 points of accuracy. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
+maximise macro-F1 at a cost of at most ${100 * ACCURACY_COST} points of accuracy and one standard error on each source. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
 error of the decided class (15 bins): ${training.ece.toFixed(3)}. Proposed threshold ${training.threshold}. All of it is printed by
 
     ${job.command}
