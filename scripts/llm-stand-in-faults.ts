@@ -21,8 +21,6 @@ export type Mode = (typeof MODES)[number]
 
 export interface Control {
   readonly mode: Mode
-  /** Back to `ok` after this long. */
-  readonly for_ms?: number
   /** Share of the calls that are struck, in [0, 1]; default 1. */
   readonly share?: number
   /** Sent as it stands in Retry-After, with 429 and 500. */

@@ -64,12 +64,10 @@ interface ChatRequest {
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   const answer = answerer(options.examplesDir, options.seed, options.errorRate)
   let control: Control = { mode: 'ok' }
-  let until = Infinity
   const counters: Counters = fresh()
   const seenPrefixes = new Set<string>()
 
   function strikes(): Mode {
-    if (Date.now() >= until) control = { mode: 'ok' }
     const struck = chance(`${options.seed} strike ${counters.calls}`) < (control.share ?? 1)
     return struck ? control.mode : 'ok'
   }
@@ -77,7 +75,6 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   function setControl(next: Control): void {
     if (!MODES.includes(next.mode)) throw new RangeError(`mode is one of ${MODES.join(', ')}`)
     control = next
-    until = next.for_ms === undefined ? Infinity : Date.now() + next.for_ms
   }
 
   async function chat(request: ChatRequest, name: string | undefined, response: ServerResponse): Promise<void> {

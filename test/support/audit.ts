@@ -66,8 +66,8 @@ async function auditNow(
   const fallback = deployment.topic('fallback')
   const labelTopic = deployment.topic('labels')
   const [written, inputs, sent] = await Promise.all([
-    broker.read([...outcomeTopics, labelTopic]),
-    broker.read(inputTopics).then(({ committed }) => committed),
+    broker.readNow([...outcomeTopics, labelTopic]),
+    broker.readNow(inputTopics).then(({ committed }) => committed),
     broker.committed(deployment.fallbackGroup, [fallback]),
   ])
   const isOutcome = ({ topic, headers }: ReadRecord) =>
