@@ -35,6 +35,31 @@ describe('what goes over the wire', () => {
     )
   })
 
+  test('calls that are under way together when the model first turns a parameter down are all asked without it', async () => {
+    const held: (() => void)[] = []
+    const picky = await server(async (incoming, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of incoming) chunks.push(chunk as Buffer)
+      const isTurnedDown = 'temperature' in (JSON.parse(Buffer.concat(chunks).toString()) as object)
+      const refusal = { error: { message: 'no temperature here', param: 'temperature' } }
+      const reply = { choices: [{ message: { content: 'x' }, finish_reason: 'stop' }] }
+      const answer = () =>
+        response
+          .writeHead(isTurnedDown ? 400 : 200, { 'content-type': 'application/json' })
+          .end(JSON.stringify(isTurnedDown ? refusal : reply))
+      if (!isTurnedDown) return void answer()
+      held.push(answer)
+      if (held.length === 3) for (const letGo of held) letGo()
+    })
+    const llm = openAiLlm({ base_url: picky.url, api_key: '', model: 'm', timeout_ms: 20_000 })
+    const replies = await Promise.allSettled(Array.from({ length: 3 }, () => llm.complete(request, never)))
+    await picky.stop()
+    assert.deepEqual(
+      replies.map((it) => (it.status === 'fulfilled' ? it.value.text : String(it.reason))),
+      ['x', 'x', 'x'],
+    )
+  })
+
   test('an Azure address by deployment gets its version in the query and the key in a header of its own', async () => {
     const seen: { url: string | undefined; headers: IncomingHttpHeaders }[] = []
     const azure = await server(({ url, headers }, response) => {

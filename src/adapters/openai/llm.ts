@@ -28,12 +28,14 @@ export function openAiLlm(options: OpenAiOptions, unsupported = parametersWithou
   const { client, host } = openClient(options, options.replyBytes_max ?? 2 * 1_048_576)
 
   async function send(request: LlmRequest, signal: AbortSignal): Promise<unknown> {
+    // As it is now: another call may learn of a parameter while this one is on its way.
+    const without = new Set(unsupported)
     try {
       const headers = request.id === undefined ? {} : { 'X-Client-Request-Id': request.id }
-      return await client.chat.completions.create(chatBody(options, request, unsupported), { signal, headers })
+      return await client.chat.completions.create(chatBody(options, request, without), { signal, headers })
     } catch (error) {
       const name = error instanceof APIError && error.status === 400 ? error.param : undefined
-      if (typeof name !== 'string' || !OPTIONAL.includes(name) || unsupported.has(name)) throw error
+      if (typeof name !== 'string' || !OPTIONAL.includes(name) || without.has(name)) throw error
       unsupported.add(name)
       return send(request, signal)
     }
