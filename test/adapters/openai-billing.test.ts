@@ -1,5 +1,6 @@
 // What a failed call has cost: nothing where the provider turned it away or was never reached; else nobody knows.
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { startStandIn, STAND_IN_MODEL } from '../../scripts/llm-stand-in.ts'
@@ -7,6 +8,7 @@ import { openAiLlm } from '../../src/adapters/openai/llm.ts'
 import { isUnbilled } from '../../src/tiers/llm-providers.ts'
 import { promptFor, shopTask } from '../support/llm.ts'
 import { freePort } from '../../scripts/stack/ports.ts'
+import type { AddressInfo } from 'node:net'
 import type { Mode, StandIn } from '../../scripts/llm-stand-in.ts'
 
 describe('a call', () => {
@@ -53,6 +55,24 @@ describe('a call', () => {
     standIn.control({ mode: 'ok' })
     assert.equal(isUnbilled(error), false)
   })
+
+  for (const [status, unbilled] of [
+    [502, false],
+    [504, false],
+    [520, false],
+    [524, false],
+    [503, true],
+    [529, true],
+  ] as const)
+    test(`that ends as ${status} ${unbilled ? 'has cost nothing' : 'may have cost something: who says so is in front of the provider'}`, async () => {
+      const front = createServer((_, response) => response.writeHead(status).end())
+      await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+      const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}/v1`
+      const error: unknown = await complete(url, 20_000).catch((why: unknown) => why)
+      front.closeAllConnections()
+      front.close()
+      assert.equal(isUnbilled(error), unbilled, String(error))
+    })
 
   test('that reached nobody has cost nothing', async () => {
     const error: unknown = await complete(`http://127.0.0.1:${await freePort()}/v1`, 20_000).catch(

@@ -10,8 +10,8 @@ const REQUEST_FAULT = new Set<unknown>([400, 413, 422])
 
 /** The status speaks of this very request, not of the provider. */
 export const isRequestFault = (status: unknown): boolean => REQUEST_FAULT.has(status)
-/** Said by something in front of the provider that had no answer in time: the provider may have made one, for money. */
-const MAYBE_SERVED = new Set([408, 502, 504])
+/** Said by something in front of the provider that got no answer from it (520, 524: Cloudflare): it may have made one, for money. */
+const MAYBE_SERVED = new Set([408, 502, 504, 520, 524])
 /** There was no connection that a request could have gone over. */
 const NEVER_ARRIVED = new Set(
   'ECONNREFUSED ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH UND_ERR_CONNECT_TIMEOUT'.split(' '),
