@@ -51,7 +51,7 @@ export async function openCaches({ cache, redis: settings }: Config, emit: Emit)
     asserted,
     estimated,
     leases: (scope) => redis && redisLeases(redis, { scope, lease_ms: LEASE_MS }),
-    near: (scope) => redis && redisNear(redis, { scope, ttl_s, now: systemClock.now }),
+    near: (scope) => redis && redisNear(redis, { scope, ttl_s, clock: systemClock }),
     healthy: () => redis?.healthy() ?? true,
     close: async () => {
       await Promise.all([asserted.close(), estimated.close()])

@@ -41,7 +41,7 @@ export async function openProcess(url: string | undefined): Promise<Process> {
   const memory = () => memoryCache({ entries_max: 10_000, bytes_max: 10_000_000, ttl_s: 300 })
   const asserted = server ? layeredCache(memory(), redisCache(server, 60), silent) : memory()
   const exact = exactTier({ task: TASK, asserted, estimated: memory(), localDigest: () => undefined, emit: silent })
-  const store = server && redisNear(server, { scope: SCOPE, ttl_s: 60, now: systemClock.now })
+  const store = server && redisNear(server, { scope: SCOPE, ttl_s: 60, clock: systemClock })
   const similar = similarTier({ task: TASK, store, clock: systemClock, emit: silent })
   return {
     answer: inOrder([exact, similar]).answer,

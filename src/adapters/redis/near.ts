@@ -1,6 +1,8 @@
 // The shared store of similar texts over Redis: a sorted set of the newest ids a band, a string an entry.
-// One round trip either way; what Redis holds there that is not ours is passed over.
+// What Redis holds there that is not ours is passed over.
+// Must never ask so much at once that a Redis which is well is late: what there is no time for is nothing found.
 import type { Redis } from 'ioredis'
+import type { Clock } from '../../ports/clock.ts'
 import type { NearEntry, NearStore } from '../../ports/near.ts'
 import type { RedisServer } from './server.ts'
 
@@ -8,6 +10,8 @@ import type { RedisServer } from './server.ts'
 const WAYS = 4
 /** Questions a script: Redis serves others between two of them. */
 const CHUNK = 25
+/** Scripts under way at once: Redis works on one while the other's reply is read. */
+const LANES = 2
 
 /**
  * KEYS: the bands of all questions. ARGV: bands a question, prefix of entries, ids a band. Gives id, value, id, value … a
@@ -63,11 +67,11 @@ export interface RedisNearOptions {
   readonly scope: string
   /** How long an entry is kept, seconds. */
   readonly ttl_s: number
-  /** Milliseconds since the epoch: the newest ids of a band are kept. */
-  readonly now: () => number
+  /** The newest ids of a band are kept; questions are asked for half of the server's deadline. */
+  readonly clock: Pick<Clock, 'now' | 'elapsed'>
 }
 
-export function redisNear(server: RedisServer, { scope, ttl_s, now }: RedisNearOptions): NearStore {
+export function redisNear(server: RedisServer, { scope, ttl_s, clock }: RedisNearOptions): NearStore {
   const prefix = `${scope}:t:`
   const bandKeys = (bands: Uint32Array) => Array.from(bands, (hash, band) => `${scope}:${band}:${hash.toString(36)}`)
 
@@ -80,19 +84,25 @@ export function redisNear(server: RedisServer, { scope, ttl_s, now }: RedisNearO
   return {
     async find(questions) {
       const out: NearEntry[][] = questions.map(() => [])
-      const answered = await server.read(questions.length * (questions[0]?.length ?? 0), (redis) =>
-        starts(questions.length).map(async (start) => {
-          const found = await findChunk(redis, questions.slice(start, start + CHUNK))
+      const until = clock.elapsed() + server.deadline_ms / 2
+      let next = 0
+      const lane = async (redis: Redis): Promise<void> => {
+        while (next < questions.length && clock.elapsed() < until) {
+          const start = next
+          next += CHUNK
+          const found = await findChunk(redis, questions.slice(start, next))
           found.forEach((entries, at) => (out[start + at] = entries))
-        }),
-      )
+        }
+      }
+      const keysAtOnce = Math.min(questions.length, LANES * CHUNK) * (questions[0]?.length ?? 0)
+      const answered = await server.read(keysAtOnce, (redis) => Array.from({ length: LANES }, () => lane(redis)))
       return answered === 'late' ? out.slice() : out
     },
     add: (entries) =>
       server.write(entries.length, (redis) =>
         entries.map(({ id, value, bands, rank }) => {
           const keys = [prefix + id, ...bandKeys(bands)]
-          return redis.eval(ADD, keys.length, ...keys, id, `${rank}${value}`, now(), ttl_s, WAYS)
+          return redis.eval(ADD, keys.length, ...keys, id, `${rank}${value}`, clock.now(), ttl_s, WAYS)
         }),
       ),
   }
@@ -102,8 +112,4 @@ function entriesOf(flat: readonly string[]): NearEntry[] {
   const entries: NearEntry[] = []
   for (let at = 0; at + 1 < flat.length; at += 2) entries.push({ id: flat[at]!, value: flat[at + 1]!.slice(1) })
   return entries
-}
-
-function starts(length: number): number[] {
-  return Array.from({ length: Math.ceil(length / CHUNK) }, (_, chunk) => chunk * CHUNK)
 }

@@ -31,6 +31,8 @@ export interface RedisServerOptions {
 export type Commands = (redis: Redis) => readonly Promise<unknown>[]
 
 export interface RedisServer {
+  /** Milliseconds after which a call is let go. */
+  readonly deadline_ms: number
   /**
    * Reads `keys` keys. `late`: the deadline came first, and commands may still put values where they put them; `failed`:
    * some commands may have found theirs; `skipped`: nothing was asked.
@@ -92,6 +94,7 @@ export function redisServer(options: RedisServerOptions): RedisServer {
   }
 
   return {
+    deadline_ms,
     async read(keys, commands) {
       if (keys === 0 || keysInFlight + keys > KEYS_IN_FLIGHT_MAX) return 'skipped'
       if (!reads.admit(clock.elapsed(), connected(), keys)) return 'skipped'
