@@ -17,7 +17,7 @@ import type { Task } from '../core/task.ts'
 import { normalise } from '../core/text/normalise.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Emit } from '../ports/events.ts'
-import type { NearAddition, NearStore } from '../ports/near.ts'
+import type { NearAddition, NearEntry, NearStore } from '../ports/near.ts'
 import type { TierPort } from '../ports/tier.ts'
 
 /** Two texts of similarity .8 share a band with probability .998, of .6 with .73; see core/similar/minhash.ts. */
@@ -48,7 +48,7 @@ export interface SimilarOptions {
 
 interface Known {
   readonly answer: Answer
-  /** When the store last confirmed it, on the clock's monotonic time. */
+  /** When the store was last asked about it, or it was learned, on the clock's monotonic time. */
   confirmed_ms: number
 }
 
@@ -84,18 +84,25 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
   /** Learns what other processes know of these texts. */
   async function ask(shared: NearStore, asked: readonly Signature[]): Promise<void> {
     const found = await shared.find(asked.map(known.bands))
-    const learned = new Set<string>()
+    const read = new Map<string, { readonly signature: Signature; readonly answer: Answer } | undefined>()
     let rejected = 0
+    /** Texts that many are asked about stand beside each of them: read once. */
+    const readOnce = ({ id, value }: NearEntry) => {
+      if (read.has(id)) return read.get(id)
+      const entry = values.decode(value)
+      if (entry === undefined) rejected++
+      const made = entry && { signature: signature(entry.texts, compare), answer: entry.answer }
+      read.set(id, made)
+      return made
+    }
+    const learned = new Set<string>()
     found.forEach((entries, at) => {
-      for (const { id, value } of entries) {
-        if (learned.has(id)) continue
-        const entry = values.decode(value)
-        const other = entry && signature(entry.texts, compare)
-        if (other === undefined) rejected++
-        else if (similarity(asked[at]!, other) >= threshold) {
-          learned.add(id)
-          keep(id, other, entry!.answer)
-        }
+      for (const entry of entries) {
+        if (learned.has(entry.id)) continue
+        const other = readOnce(entry)
+        if (other === undefined || similarity(asked[at]!, other.signature, threshold) < threshold) continue
+        learned.add(entry.id)
+        keep(entry.id, other.signature, other.answer)
       }
     })
     if (rejected > 0) emit('cache.rejected', { task: task.name, entries: rejected })
@@ -118,6 +125,7 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
   }
 
   function compareAudited({ textHash }: Item, truth: Answer): void {
+    if (truth.tier === 'similar') return
     const heard = audit.heard(textHash, (given) => sameLabel(given, truth))
     if (heard === undefined) return
     const { isWrong, switched, rate, low, high } = heard
@@ -195,7 +203,7 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
         // A local answer is not worth a server's time: other processes have the same model.
         if (answer.tier === 'local') return
         const value = values.encode({ texts: item.segments.map(normalise), answer })
-        toShare.push({ id: item.textHash, value, bands: known.bands(sign(item)), rank })
+        if (value !== undefined) toShare.push({ id: item.textHash, value, bands: known.bands(sign(item)), rank })
       })
       // Nobody waits for it: the store bounds what is under way.
       if (toShare.length > 0) void store?.add(toShare)

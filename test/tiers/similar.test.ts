@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Answer, Reply } from '../../src/core/answer.ts'
 import type { EventFields } from '../../src/core/events.ts'
+import { parseTemplate } from '../../src/core/template.ts'
 import type { Similar } from '../../src/core/task.ts'
 import type { Emit } from '../../src/ports/events.ts'
-import type { NearStore } from '../../src/ports/near.ts'
+import type { NearAddition, NearStore } from '../../src/ports/near.ts'
 import { similarTier } from '../../src/tiers/similar.ts'
 import { fakeClock } from '../fakes/clock.ts'
 import { LABELS, itemOf, taskOf } from '../fakes/items.ts'
@@ -99,6 +100,25 @@ describe('the similar tier', () => {
     }
   })
 
+  test('what is too long for other processes to believe is not written there', async () => {
+    const store = memoryNear()
+    const long = (letter: string) =>
+      Array.from({ length: 6 }, (_, at) => `${letter}${at} "quoted" `.repeat(200)).join(' ')
+    const segments = Array.from({ length: 12 }, (_, at) => ({ name: `s${at}`, text: parseTemplate(`{s${at}?}`) }))
+    const many = (length: number) => ({ ...itemOf(1, GOUDA), segments: Array.from({ length }, () => long('x')) })
+    const shared: NearAddition[] = []
+    const counting: NearStore = { ...store, add: async (entries) => void shared.push(...entries) }
+    const tier = similarTier({
+      task: taskOf({ segments, similar: SIMILAR }),
+      store: counting,
+      clock: fakeClock(),
+      emit: () => {},
+    })
+    await tier.learn([many(12)], [llm()])
+    assert.deepEqual(shared, [])
+    assert.equal((await tier.answer([many(12)]))[0]!.kind, 'answer', 'the process itself knows it')
+  })
+
   test('a local answer is worth nothing to other processes: they have the same model', async () => {
     const store = memoryNear()
     await open({}, store).teach(GOUDA, { ...llm(), tier: 'local', probabilities: [0.99, 0.99] })
@@ -151,6 +171,18 @@ describe('the similar tier', () => {
     await teach(GOUDA_TOO, llm(BREAD))
     await teach(GOUDA_TOO, llm(BREAD))
     assert.deepEqual(audited(), ['false'])
+  })
+
+  test("its own word on an audited text proves nothing: what is awaited is the next tiers'", async () => {
+    const { ask, teach, events } = open({ audit_share: 1 })
+    await teach(GOUDA, llm())
+    assert.equal((await ask(GOUDA_TOO)).kind, 'pass')
+    await teach(GOUDA_TOO, { ...llm(), tier: 'similar' })
+    await teach(GOUDA_TOO, llm(BREAD))
+    assert.deepEqual(
+      events.filter(({ name }) => name === 'similar.audited').map(({ fields }) => fields['right']),
+      ['false'],
+    )
   })
 
   test('too many false hits switch it off, and it answers again when they have become few', async () => {

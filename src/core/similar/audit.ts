@@ -16,6 +16,8 @@ export const NONE_AUDITED: Audited = { hits: 0, wrong: 0 }
 const SEED = 77
 /** Audited hits that count. */
 const REMEMBERED = 2_000
+/** Fewer switch nothing off: of a single hit that is wrong the interval begins at .2. */
+const PROOF_MIN = 10
 /** Hits passed on whose answers are awaited; the oldest is given up. */
 const AWAITED_MAX = 20_000
 
@@ -42,7 +44,7 @@ export function falseHits({ hits, wrong }: Audited): FalseHits {
 /** Goes off where the whole interval is above the limit, and on again where its rate is no longer above it. */
 export function isOff(audited: Audited, limit: number, wasOff: boolean): boolean {
   const { rate, low } = falseHits(audited)
-  return wasOff ? rate > limit : low > limit
+  return wasOff ? rate > limit : audited.hits >= PROOF_MIN && low > limit
 }
 
 export interface Audit<T> {

@@ -11,11 +11,12 @@ export interface AnsweredText {
   readonly answer: Answer
 }
 
-/** Longer values are not ours. */
+/** Longer values are neither written nor believed. */
 const VALUE_LENGTH_MAX = 20_000
 
 export interface AnsweredTexts {
-  encode(answered: AnsweredText): string
+  /** Undefined where it would be too long. */
+  encode(answered: AnsweredText): string | undefined
   /** Undefined where the value is damaged, foreign or poisoned. */
   decode(value: string): AnsweredText | undefined
 }
@@ -23,7 +24,10 @@ export interface AnsweredTexts {
 export function answeredTexts({ labels, segments }: Pick<Task, 'labels' | 'segments'>): AnsweredTexts {
   const answers = cachedAnswers(labels)
   return {
-    encode: ({ texts, answer }) => JSON.stringify([texts, answers.encode(answer)]),
+    encode({ texts, answer }) {
+      const value = JSON.stringify([texts, answers.encode(answer)])
+      return value.length > VALUE_LENGTH_MAX ? undefined : value
+    },
     decode(value) {
       const [texts, kept] = parse(value)
       if (!Array.isArray(texts) || texts.length !== segments.length) return undefined

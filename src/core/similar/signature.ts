@@ -38,10 +38,11 @@ export function signature(texts: readonly string[], compare: Compare): Signature
 }
 
 /**
- * Jaccard similarity of the least similar part, in [0, 1]; parts that are empty on both sides are alike. May be 0 where
- * it is less than `atLeast`.
+ * Jaccard similarity of the least similar part, in [0, 1]; parts that are empty on both sides are alike, but texts without
+ * a word are like nothing. May be 0 where it is less than `atLeast`.
  */
 export function similarity(a: Signature, b: Signature, atLeast = 0): number {
+  if (a.all.length === 0 || b.all.length === 0) return 0
   let least = 1
   for (let part = 0; part < a.parts.length; part++) {
     const one = a.parts[part]!

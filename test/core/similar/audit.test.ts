@@ -53,6 +53,8 @@ describe('the audit', () => {
       for (let hit = 1; hit <= hits; hit++) audits = observed(audits, hit % wrongEvery === 0, 200)
       return audits
     }
+    for (const hits of [1, 2, 5]) assert.ok(!isOff(feed(NONE_AUDITED, hits, 1), 0.1, false), `${hits} of ${hits}`)
+    assert.ok(isOff(feed(NONE_AUDITED, 12, 2), 0.1, false))
     const few = feed(NONE_AUDITED, 3, 2)
     assert.ok(falseHits(few).rate > 0.1)
     assert.ok(!isOff(few, 0.1, false), 'one of three may be chance')

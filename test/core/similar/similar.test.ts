@@ -72,6 +72,15 @@ describe('a signature', () => {
   })
 })
 
+describe('a text without a word', () => {
+  test('is similar to nothing, not even to another such text', () => {
+    for (const compare of ['together', 'each'] as const) {
+      assert.equal(similarity(signature(['★★★', ''], compare), signature(['☂', ''], compare)), 0)
+      assert.equal(similarity(signature(['★★★', ''], compare), signature(['milk', ''], compare)), 0)
+    }
+  })
+})
+
 describe('MinHash bands', () => {
   test('are shared with about the probability that banding promises', () => {
     const next = random(1)
