@@ -12,6 +12,11 @@ export type Reserved =
   | {
       readonly kind: 'reserved'
       readonly purse: Purse
+      /**
+       * Asked once the call stands in the ledger, and before it is made: false where those who count may have begun anew
+       * without it. Then it must not be made. Never throws.
+       */
+      readonly stands: () => Promise<boolean>
       /** Says what the call has cost, once. Where nobody knows, it is not called: the reservation stands. Never throws. */
       readonly settle: (actual: Amount) => Promise<void>
     }

@@ -1,7 +1,8 @@
 // The money side of a call to a provider, around every try at one:
 //
 //   reserve the most it can cost ─► write that down, acknowledged ─► call ─► write down what it cost ─► put the rest back
-//        └─ over budget: wait, ask again                               └─ nobody knows: all of it stands
+//        ├─ over budget: wait, ask again                               └─ nobody knows: all of it stands
+//        └─ no longer counted once it is written down: again
 //
 // Must never let a call out that was not both reserved and written down, and never spin: every turn of a loop waits.
 import { amountOf, mostUsage, worstAmount } from '../core/llm/budget.ts'
@@ -86,16 +87,17 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
         await granted.settle(NOTHING)
         throw error
       })
-      try {
-        await ledger.write(record)
-        return { granted, record, sent }
-      } catch {
-        sent()
-        // It may have been written all the same: then the ledger is above what was spent by a call that was never made.
-        await granted.settle(NOTHING)
-        emit('ledger.failed', { task, record: record.state })
-        await clock.sleep(wait_ms(LEDGER_BACKOFF, failures, random()), signal)
-      }
+      const isWritten = await ledger.write(record).then(
+        () => true,
+        () => false,
+      )
+      if (isWritten && (await granted.stands())) return { granted, record, sent }
+      sent()
+      // Without an answer it may have been written all the same: then the ledger is above what was spent by this call.
+      if (isWritten) await written(failed(record))
+      else emit('ledger.failed', { task, record: record.state })
+      await granted.settle(NOTHING)
+      await clock.sleep(wait_ms(LEDGER_BACKOFF, failures, random()), signal)
     }
   }
 

@@ -3,18 +3,16 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import { Redis } from 'ioredis'
 import { systemClock } from '../../src/adapters/clock.ts'
 import { memoryBudget } from '../../src/adapters/memory/budget.ts'
 import { redisBudget } from '../../src/adapters/redis/budget.ts'
-import { redisServer } from '../../src/adapters/redis/server.ts'
 import { silent } from '../../src/ports/events.ts'
 import type { BudgetSettings, Spending } from '../../src/core/llm/budget.ts'
-import type { Budget, Purse, Reserved } from '../../src/ports/budget.ts'
+import type { Budget } from '../../src/ports/budget.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import { amount, DAY, granted, NOBODY, patiently } from '../support/budget.ts'
 import { withinOneDay } from '../support/one-day.ts'
-import { noRedis, startBlackHole, startRedis } from '../support/redis.ts'
-import type { OwnRedis } from '../support/redis.ts'
+import { noRedis, startRedis } from '../support/redis.ts'
 
 interface World {
   /** A new budget of its own, with so much spent before. */
@@ -22,29 +20,10 @@ interface World {
   close(): Promise<void>
 }
 
-const NOBODY: Budget = { reserve: async () => ({ kind: 'over', limit: 'nobody', wait_ms: 1 }) }
-
 const memoryWorld = async (): Promise<World> => ({
   open: (settings, spent = []) => memoryBudget({ settings, share: 1, clock: systemClock, history: async () => spent }),
   close: async () => {},
 })
-
-/** Never late: this is about what is counted; a slow machine is the business of the other tests. */
-function patiently(url: string) {
-  const redis = new Redis(url, { maxRetriesPerRequest: null })
-  return {
-    read: async (_keys: number, commands: (redis: Redis) => readonly Promise<unknown>[]) => {
-      await Promise.all(commands(redis))
-      return 'done' as const
-    },
-    write: async (_entries: number, commands: (redis: Redis) => readonly Promise<unknown>[]) =>
-      void (await Promise.all(commands(redis))),
-    ready: async () => true,
-    healthy: () => true,
-    close: () => redis.disconnect(),
-    redis,
-  }
-}
 
 let scopes = 0
 
@@ -67,13 +46,6 @@ async function redisWorld(): Promise<World> {
       await redis.stop()
     },
   }
-}
-
-const DAY = (tokens: number, usd?: number): BudgetSettings => ({ minute: {}, day: { tokens, usd }, tasks: {} })
-const amount = (tokens: number) => ({ tokens, nanousd: tokens * 1_000 })
-function granted(said: Reserved): Extract<Reserved, { kind: 'reserved' }> {
-  assert.ok(said.kind === 'reserved', JSON.stringify(said))
-  return said
 }
 
 type Step = { readonly kind: 'reserve'; readonly tokens: number } | { readonly kind: 'settle'; readonly share: number }
@@ -201,88 +173,5 @@ describe('a window of a budget', () => {
     assert.deepEqual(await budget.reserve('any', amount(1)), { kind: 'over', limit: 'ledger', wait_ms: 1_000 })
     known = true
     granted(await budget.reserve('any', amount(1)))
-  })
-})
-
-describe('a budget in a Redis', { skip: noRedis }, () => {
-  const settings = DAY(1_000)
-  let redis: OwnRedis
-  before(async () => {
-    redis = await startRedis()
-  })
-  after(() => redis?.stop())
-
-  const openAt = (url: string, history: readonly Spending[], patient = false) => {
-    const server = patient ? patiently(url) : redisServer({ url, clock: systemClock, emit: silent })
-    const purses: Purse[] = []
-    const own = memoryBudget({ settings, share: 0.1, clock: systemClock, history: async () => [] })
-    const emit = (_: string, { purse }: { readonly [field: string]: unknown }) => void purses.push(purse as Purse)
-    const budget = redisBudget(server, {
-      settings,
-      share: 0.9,
-      scope: `bad:${++scopes}`,
-      history: async () => history,
-      own,
-      clock: systemClock,
-      emit,
-    })
-    return { server, budget, purses }
-  }
-
-  test('that was emptied begins with what the ledger says, and who settles late takes nothing from it', () =>
-    withinOneDay(async () => {
-      const spent: Spending[] = []
-      const { server, budget } = openAt(redis.url, spent, true)
-      const lost = granted(await budget.reserve('any', amount(600)))
-      spent.push({ task: 'any', at_ms: Date.now(), ...amount(600) })
-      await (server as ReturnType<typeof patiently>).redis.flushall()
-      assert.equal((await budget.reserve('any', amount(301))).kind, 'over')
-      await lost.settle(amount(0))
-      assert.equal((await budget.reserve('any', amount(301))).kind, 'over')
-      assert.equal(granted(await budget.reserve('any', amount(300))).purse, 'shared')
-      server.close()
-    }))
-
-  test('counts what stands in the window of now or of a clock that was ahead, and nothing of an earlier one', () =>
-    withinOneDay(async () => {
-      const { server, budget } = openAt(redis.url, [], true)
-      const client = new Redis(redis.url)
-      const key = `bad:${scopes}:day`
-      const today = Math.floor(Date.now() / 86_400_000)
-      const stands = (window: number) => client.hset(key, { window, tokens: 900, nanousd: 0, born: 'x' })
-      await stands(today - 1)
-      const dead = granted(await budget.reserve('any', amount(900)))
-      assert.equal(await client.hget(key, 'window'), String(today))
-      await stands(today + 1)
-      assert.equal((await budget.reserve('any', amount(1))).kind, 'over')
-      await dead.settle(amount(0))
-      assert.equal(await client.hget(key, 'tokens'), '900', 'what is settled late is of another window')
-      client.disconnect()
-      server.close()
-    }))
-
-  for (const [state, open] of [
-    ['refuses connections', async () => ({ url: 'redis://127.0.0.1:1', stop: async () => {} })],
-    ['never answers', startBlackHole],
-  ] as const)
-    test(`that ${state} is paid around: from a part kept back for that, and no more`, async () => {
-      const bad = await open()
-      const { server, budget, purses } = openAt(bad.url, [])
-      assert.equal(granted(await budget.reserve('any', amount(60))).purse, 'own')
-      assert.equal(granted(await budget.reserve('any', amount(40))).purse, 'own')
-      assert.equal((await budget.reserve('any', amount(1))).kind, 'over')
-      assert.deepEqual(purses, ['own'])
-      server.close()
-      await bad.stop()
-    })
-
-  test('that holds something else under the name of a counter is paid around as well', async () => {
-    const { server, budget } = openAt(redis.url, [])
-    const client = new Redis(redis.url)
-    await client.set(`bad:${scopes}:day`, 'a string')
-    await (server as ReturnType<typeof redisServer>).ready(20_000)
-    assert.equal(granted(await budget.reserve('any', amount(1))).purse, 'own')
-    client.disconnect()
-    server.close()
   })
 })

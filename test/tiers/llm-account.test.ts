@@ -71,6 +71,24 @@ describe('a call', () => {
     assert.equal(count('ledger.failed', { record: 'reserved' }), 4)
   })
 
+  test('is not made where its reservation was forgotten before it was written down, and is reserved again', async () => {
+    const { ask, llm, books } = world(undefined, { budget: { minute: {}, day: { tokens: 100_000 }, tasks: {} } })
+    const { reserve } = books.budget
+    let forgotten = 2
+    Object.assign(books.budget, {
+      reserve: async (...given: Parameters<typeof reserve>) => {
+        const said = await reserve(...given)
+        return said.kind === 'over' ? said : { ...said, stands: async () => forgotten-- <= 0 }
+      },
+    })
+    const results = await ask(shop(3))
+    assert.ok(results.every(({ kind }) => kind === 'answered'))
+    assert.deepEqual([llm.requests.length, llm.requests[0]!.id], [1, 'call-3'])
+    assert.deepEqual(states(lastOfEach(books.records)), ['call-1 failed', 'call-2 failed', 'call-3 settled'])
+    const left = 100_000 - tokens(lastOfEach(books.records))
+    assert.equal((await books.budget.reserve('shop', { tokens: left, nanousd: 0 })).kind, 'reserved')
+  })
+
   test('whose settlement cannot be written answers its items all the same', async () => {
     const { ask, llm, books, count } = world()
     llm.mode = () => {

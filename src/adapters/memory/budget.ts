@@ -47,6 +47,7 @@ export function memoryBudget({ settings, share, history, clock }: MemoryBudgetOp
       return {
         kind: 'reserved',
         purse: 'own',
+        stands: async () => true,
         settle: async (actual) => {
           const change = { tokens: actual.tokens - most.tokens, nanousd: actual.nanousd - most.nanousd }
           for (const { limit, spent } of held) {
