@@ -5,6 +5,7 @@ import { PASS } from '../core/answer.ts'
 import type { Answer, Reply } from '../core/answer.ts'
 import type { Item } from '../core/item.ts'
 import { pathKey } from '../core/labels.ts'
+import { mustStay } from '../core/local-only.ts'
 import { createAudit } from '../core/similar/audit.ts'
 import { clash } from '../core/similar/clash.ts'
 import { answeredTexts } from '../core/similar/entry.ts'
@@ -39,7 +40,7 @@ export interface SimilarTier extends TierPort {
 }
 
 export interface SimilarOptions {
-  readonly task: Pick<Task, 'name' | 'segments' | 'labels' | 'similar'>
+  readonly task: Pick<Task, 'name' | 'segments' | 'labels' | 'similar' | 'localOnly'>
   /** Shared by processes: answers of the LLM and of people. Absent: this one knows what it has learned itself. */
   readonly store: NearStore | undefined
   readonly clock: Clock
@@ -182,8 +183,9 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
       const looked = await lookEverywhere(items.map(sign))
       const counts = new Map<string, number>()
       const replies = looked.map(({ found, known: hit }, at): Reply => {
+        const item = items[at]!
         const given: Answer | undefined = hit && { ...hit.answer, probabilities: [], tier: 'similar' }
-        const next = given && audit.next(items[at]!.textHash, given)
+        const next = given && audit.next(item.textHash, given, !mustStay(task, item))
         const said = next === undefined || next === 'answered' ? found : next
         counts.set(said, (counts.get(said) ?? 0) + 1)
         return said === 'hit' ? { kind: 'answer', answer: given!, shortlist: [] } : PASS

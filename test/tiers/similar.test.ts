@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import type { Answer, Reply } from '../../src/core/answer.ts'
 import type { EventFields } from '../../src/core/events.ts'
 import { parseTemplate } from '../../src/core/template.ts'
+import { localOnly } from '../../src/core/local-only.ts'
 import type { Similar } from '../../src/core/task.ts'
 import type { Emit } from '../../src/ports/events.ts'
 import type { NearAddition, NearStore } from '../../src/ports/near.ts'
@@ -171,6 +172,18 @@ describe('the similar tier', () => {
     await teach(GOUDA_TOO, llm(BREAD))
     await teach(GOUDA_TOO, llm(BREAD))
     assert.deepEqual(audited(), ['false'])
+  })
+
+  test('a text that must not leave is not audited: it would go to a person, and nobody would compare', async () => {
+    const only = localOnly(parseTemplate('{shop?}'), ['acme'])
+    const task = taskOf({ localOnly: only, similar: { ...SIMILAR, audit_share: 1 } })
+    const tier = similarTier({ task, store: undefined, clock: fakeClock(), emit: () => {} })
+    await tier.learn([{ ...itemOf(1, GOUDA), tenant: 'globex' }], [llm()])
+    const asked = ['acme', 'globex'].map((tenant, at) => ({ ...itemOf(at, GOUDA_TOO), tenant }))
+    assert.deepEqual(
+      (await tier.answer(asked)).map(({ kind }) => kind),
+      ['answer', 'pass'],
+    )
   })
 
   test("its own word on an audited text proves nothing: what is awaited is the next tiers'", async () => {

@@ -50,8 +50,11 @@ export function isOff(audited: Audited, limit: number, wasOff: boolean): boolean
 export interface Audit<T> {
   /** True where a hit on this text would not be answered. */
   passesOn(textHash: string): boolean
-  /** What happens with a hit on this text, that would be answered `given`; where it goes on, `heard` is awaited. */
-  next(textHash: string, given: T): 'answered' | 'audited' | 'off'
+  /**
+   * What happens with a hit on this text, that would be answered `given`; where it goes on, `heard` is awaited. Where
+   * nothing would be heard (`isHeard` false), it is not audited.
+   */
+  next(textHash: string, given: T, isHeard?: boolean): 'answered' | 'audited' | 'off'
   /** What the next tiers said of a text. Undefined where no hit on it was passed on. */
   heard(textHash: string, isSame: (given: T) => boolean): Heard | undefined
 }
@@ -72,7 +75,8 @@ export function createAudit<T>(share: number, limit: number): Audit<T> {
 
   return {
     passesOn,
-    next(textHash, given) {
+    next(textHash, given, isHeard = true) {
+      if (!isHeard) return off ? 'off' : 'answered'
       if (!passesOn(textHash)) return 'answered'
       awaited.set(textHash, given)
       if (awaited.size > AWAITED_MAX) awaited.delete(awaited.keys().next().value!)
