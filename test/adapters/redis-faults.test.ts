@@ -185,6 +185,29 @@ describe('Redis that fails', { skip: noRedis }, () => {
     assert.ok(cache.healthy())
   })
 
+  test('full: a script that reads and writes (the budget) fails, and the cache is read all the same', async () => {
+    const { server: own, cache } = await openOn(PATIENT)
+    const other = new Redis(own.url)
+    await other.config('SET', 'maxmemory-policy', 'noeviction')
+    await other.config('SET', 'maxmemory', '1')
+    other.disconnect()
+    const events: string[] = []
+    const server = redisServer({
+      url: own.url,
+      clock: systemClock,
+      emit: (name, { operation, why }) => events.push(`${name} ${operation} ${why}`),
+      ...PATIENT,
+    })
+    toClose.push(async () => server.close())
+    assert.ok(await server.ready(UNTIL_MS))
+    const write = () => server.read(1, (redis) => [redis.eval("return redis.call('INCR', KEYS[1])", 1, 'counter')])
+    assert.deepEqual([await write(), await write()], ['failed', 'failed'])
+    assert.ok(server.healthy())
+    assert.deepEqual(await redisCache(server, 60).get([KEYS[0]!]), ['kept'])
+    assert.deepEqual(events, ['cache.failed set OOM'])
+    assert.equal((await ask(cache)).hits, 1)
+  })
+
   test('a read-only replica: reads are hits, writes are dropped with one event', async () => {
     const { server: main, cache: mainCache } = await openOn(PATIENT, ['--repl-diskless-sync-delay', '0'])
     const { cache, count, events } = await openOn(PATIENT, ['--replicaof', '127.0.0.1', String(main.port)])

@@ -16,6 +16,9 @@ const RECONNECT_MAX_MS = 5_000
 /** Ends the handshake of a hung server, and writes that nobody waits for any more. */
 const COMMAND_TIMEOUT_MS = 1_000
 
+/** What only writes are told, also those of a script that reads: Redis may serve reads all the same. */
+const OF_WRITES: ReadonlySet<string> = new Set(['OOM', 'READONLY', 'MISCONF', 'NOREPLICAS'])
+
 export interface RedisServerOptions {
   /** redis:// or rediss:// address of one server (not a cluster: keys of one command may be in different slots). */
   readonly url: string
@@ -101,11 +104,10 @@ export function redisServer(options: RedisServerOptions): RedisServer {
       keysInFlight += keys
       const why = await within(deadline_ms, outcome(commands(redis)))
       keysInFlight -= keys
-      if (why === undefined) {
-        noteRecovery(reads.succeeded())
-        return 'done'
-      }
-      noteFailure('get', why, keys)
+      const ofWrites = why !== undefined && OF_WRITES.has(why)
+      if (why === undefined || ofWrites) noteRecovery(reads.succeeded())
+      if (why === undefined) return 'done'
+      noteFailure(ofWrites ? 'set' : 'get', why, keys)
       if (why !== 'timeout') return 'failed'
       reconnect()
       return 'late'
