@@ -87,7 +87,7 @@ export function figures(logs: Float32Array, labels: Int32Array, rows: Int32Array
   }
 }
 
-/** Decisions may cost this much accuracy against the plain most probable class, on any source. */
+/** Decisions may cost this much accuracy against the plain most probable class on a source without counting against them. */
 export const ACCURACY_COST = 0.02
 const STEP = 0.05
 /** What a source that loses more than that is worth less, in macro-F1 a unit of accuracy. */
@@ -95,8 +95,9 @@ const PENALTY = 4
 
 /**
  * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by the square root of their
- * rows, while the accuracy of each source falls by at most ACCURACY_COST against arg-max, and one standard error more:
- * a source of 200 rows loses that by chance, and must not decide for all. Coordinate search on a grid, coarse and fine by turns.
+ * rows. What the accuracy of a source falls against arg-max by more than ACCURACY_COST and one standard error (a source of
+ * 200 rows loses that by chance, and must not decide for all) is held against them. Coordinate search on a grid, coarse and
+ * fine by turns.
  */
 export function fitOffsets({ scores: logs, labels, sources, classes }: Scored, rows: Int32Array): number[] {
   const zero = Array.from({ length: classes }, () => 0)

@@ -54,7 +54,7 @@ Without the offsets, most probable class:
 ${training.bySource.map(({ plain }, at) => line(sources[at]!, plain)).join('\n')}
 
 Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities: ${offsets}; they
-maximise macro-F1 at a cost of at most ${100 * ACCURACY_COST} points of accuracy and one standard error on each source. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
+maximise macro-F1; what a source loses beyond ${100 * ACCURACY_COST} points of accuracy and one standard error counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
 error of the decided class (15 bins): ${training.ece.toFixed(3)}. Proposed threshold ${training.threshold}. All of it is printed by
 
     ${job.command}
