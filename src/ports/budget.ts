@@ -26,6 +26,8 @@ export type Reserved =
       readonly limit: string
       /** Above 0. Asking again earlier is of no use, unless another call is settled. */
       readonly wait_ms: number
+      /** Of this call a whole window has no room: a smaller one may fit. */
+      readonly never: boolean
     }
 
 export interface Budget {

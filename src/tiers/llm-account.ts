@@ -2,10 +2,11 @@
 //
 //   reserve the most it can cost ─► write that down, acknowledged ─► call ─► write down what it cost ─► put the rest back
 //        ├─ over budget: wait, ask again                               └─ nobody knows: all of it stands
+//        ├─ more than any window has, with several texts: TooDear
 //        └─ no longer counted once it is written down: again
 //
 // Must never let a call out that was not both reserved and written down, and never spin: every turn of a loop waits.
-import { amountOf, mostUsage, worstAmount } from '../core/llm/budget.ts'
+import { amountOf, mostUsage, NOTHING, worstAmount } from '../core/llm/budget.ts'
 import { wait_ms } from '../core/llm/backoff.ts'
 import { failed, itemsShareOf, settled } from '../core/llm/ledger.ts'
 import { isUnbilled } from './llm-providers.ts'
@@ -41,12 +42,18 @@ export interface AccountOptions extends Books {
 const POLL_MAX_MS = 1_000
 const LEDGER_BACKOFF = { backoff_ms: 200, backoff_max_ms: 10_000 }
 
-const NOTHING: Amount = { tokens: 0, nanousd: 0 }
+/** No window of the budget has room for the most that this call can cost. */
+export class TooDear extends Error {
+  override readonly name = 'TooDear'
+}
 
 type Granted = Extract<Reserved, { kind: 'reserved' }>
 
 export interface Account {
-  /** `asked`: texts in the request. What was settled is handed to `keep`. */
+  /**
+   * `asked`: texts in the request; of several it throws TooDear rather than wait for ever. What was settled is handed to
+   * `keep`.
+   */
   around(request: LlmRequest, asked: number, signal: AbortSignal, keep: (call: CallRecord) => void): Around
 }
 
@@ -55,7 +62,7 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
   /** One call at a time is written down and not sent yet: a crash leaves no more than that one in the ledger for nothing. */
   const sending = createSlots(() => 1)
 
-  async function reserved(most: Amount, signal: AbortSignal): Promise<Granted> {
+  async function reserved(most: Amount, asked: number, signal: AbortSignal): Promise<Granted> {
     let waits = false
     try {
       for (;;) {
@@ -65,6 +72,7 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
           signal.throwIfAborted()
           return said
         }
+        if (said.never && asked > 1) throw new TooDear(said.limit)
         if (!waits && waiting.calls++ === 0) {
           waiting.since = clock.elapsed()
           emit('budget.waiting', { task, limit: said.limit })
@@ -81,7 +89,7 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
   /** Once there is money for the call and it is written down. */
   async function opened(call: Omit<CallRecord, 'id' | 'at_ms' | 'purse'>, most: Amount, signal: AbortSignal) {
     for (let failures = 1; ; failures++) {
-      const granted = await reserved(most, signal)
+      const granted = await reserved(most, call.asked, signal)
       const record: CallRecord = { ...call, id: newId(), at_ms: Math.floor(clock.now()), purse: granted.purse }
       const sent = await sending.take(signal).catch(async (error: unknown) => {
         await granted.settle(NOTHING)

@@ -43,6 +43,7 @@ export interface Heeded {
   readonly call: CallRecord | undefined
 }
 
+/** Throws TooDear as well: then parts of it may be asked. */
 type Through = (request: LlmRequest, items: number, signal: AbortSignal) => Promise<Heeded>
 
 export function callThrough(options: CallOptions): Through {

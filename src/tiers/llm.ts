@@ -1,6 +1,7 @@
 // The LLM tier of the fallback role: answers open items, many a call, or says why a human must look.
 // It waits as long as an outage lasts: an item is never lost, and never sent to review, because nobody answered.
 // Must never let an LLM's or a product's text out by any other door than a checked label.
+import { TooDear } from './llm-account.ts'
 import { callThrough } from './llm-call.ts'
 import { callIds, fold, open, plan } from '../core/llm/asking.ts'
 import { isSuspicious } from '../core/llm/suspicion.ts'
@@ -46,6 +47,11 @@ export interface LlmTier {
   answer(open: readonly OpenItem[], progress: () => Promise<void>, signal: AbortSignal): Promise<readonly LlmResult[]>
 }
 
+interface Asked {
+  readonly call: Call
+  readonly heeded: Heeded
+}
+
 const REVIEWS = {
   'no-label-fits': 'the LLM says that no label fits',
   suspicious: 'the text looks as if it spoke to the LLM, and the LLM did not answer as the local model',
@@ -61,7 +67,20 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
   const through = callThrough(options)
   let tuning = untuned(limits.items_per_call_max)
 
-  async function ask(asking: Asking, call: Call, signal: AbortSignal): Promise<Heeded> {
+  /** In parts, one after the other, where the budget never has room for all of it. */
+  async function ask(asking: Asking, call: Call, signal: AbortSignal): Promise<Asked[]> {
+    try {
+      return [{ call, heeded: await askOnce(asking, call, signal) }]
+    } catch (error) {
+      if (!(error instanceof TooDear)) throw error
+      const half = Math.ceil(call.questions.length / 2)
+      const [first, second] = [call.questions.slice(0, half), call.questions.slice(half)]
+      const before = await ask(asking, { ...call, questions: first }, signal)
+      return [...before, ...(await ask(asking, { ...call, questions: second }, signal))]
+    }
+  }
+
+  async function askOnce(asking: Asking, call: Call, signal: AbortSignal): Promise<Heeded> {
     const ids = callIds(call)
     const items = call.questions.map((index, position) => ({
       id: ids[position]!,
@@ -88,8 +107,8 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
         round.map((call) => ask(asked, call, signal)),
         fail,
       )
-      round.forEach((call, position) => {
-        const { heard: said, usage, costUsd, model, call: bought } = heard[position]!
+      for (const { call, heeded } of heard.flat()) {
+        const { heard: said, usage, costUsd, model, call: bought } = heeded
         const folded = fold(asking, call, said)
         asking = folded.asking
         report(folded.faults)
@@ -105,7 +124,7 @@ export function createLlmTier(options: LlmTierOptions): LlmTier {
             costUsd: before.costUsd + costUsd / call.questions.length,
           }
         })
-      })
+      }
     }
     return { asking, spent, settled }
   }

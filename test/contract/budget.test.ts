@@ -138,6 +138,14 @@ function contract(name: string, openWorld: () => Promise<World>, skip: false | s
         granted(await budget.reserve('any', amount(3)))
       }))
 
+    test('a call that is more than a whole window has is told from one that is too late', () =>
+      withinOneDay(async () => {
+        const budget = world.open(DAY(10))
+        granted(await budget.reserve('any', amount(1)))
+        const [late, large] = [await budget.reserve('any', amount(10)), await budget.reserve('any', amount(11))]
+        assert.deepEqual([late.kind === 'over' && late.never, large.kind === 'over' && large.never], [false, true])
+      }))
+
     test('no limit is no bound', async () => {
       const budget = world.open({ minute: {}, day: {}, tasks: {} })
       assert.ok(['reserved', 'over'].includes((await budget.reserve('any', amount(1e12))).kind))
@@ -156,7 +164,7 @@ describe('a window of a budget', () => {
     const budget = memoryBudget({ settings, share: 1, clock, history: async () => [] })
     const dead = granted(await budget.reserve('any', amount(10)))
     const over = await budget.reserve('any', amount(1))
-    assert.deepEqual(over, { kind: 'over', limit: 'minute', wait_ms: 1_000 })
+    assert.deepEqual(over, { kind: 'over', limit: 'minute', wait_ms: 1_000, never: false })
     now = 60_000
     granted(await budget.reserve('any', amount(10)))
     await dead.settle(amount(0))
@@ -170,7 +178,12 @@ describe('a window of a budget', () => {
       return []
     }
     const budget = memoryBudget({ settings: DAY(10), share: 1, clock: systemClock, history })
-    assert.deepEqual(await budget.reserve('any', amount(1)), { kind: 'over', limit: 'ledger', wait_ms: 1_000 })
+    assert.deepEqual(await budget.reserve('any', amount(1)), {
+      kind: 'over',
+      limit: 'ledger',
+      wait_ms: 1_000,
+      never: false,
+    })
     known = true
     granted(await budget.reserve('any', amount(1)))
   })

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { book, itemsShareOf, lastOfEach, readCall, callValue, settled, spendingOf } from '../../src/core/llm/ledger.ts'
 import { LlmStopped } from '../../src/tiers/pulse.ts'
+import { readRequest } from '../fakes/llm.ts'
+import { openItem } from '../support/llm.ts'
 import { shop, world } from '../support/llm-world.ts'
 import type { CallRecord } from '../../src/core/llm/ledger.ts'
 
@@ -118,6 +120,29 @@ describe('over budget', () => {
     assert.ok(byMinute.size >= 2 && used > 12_000)
     const pauses = beats.map((at, index) => at - (beats[index - 1] ?? 0))
     assert.ok(Math.max(...pauses) <= 3_000)
+  })
+
+  test('a call that a whole window has no room for is made in parts', async () => {
+    const long = Array.from({ length: 40 }, (_, index) => openItem(index, `Food ${index} ${'x'.repeat(500)}`))
+    const settings = { minute: { tokens: 12_000 }, day: {}, tasks: {} }
+    const { ask, llm, clock, books } = world(undefined, { budget: settings })
+    const caller = new AbortController()
+    void clock.sleep(3_600_000).then(() => caller.abort())
+    const results = await ask(long, caller.signal)
+    assert.ok(results.every(({ kind }) => kind === 'answered'))
+    assert.equal(
+      llm.requests.flatMap((request) => readRequest(request).items).length,
+      long.length,
+      'each is asked once',
+    )
+    assert.deepEqual(
+      book(results)
+        .flatMap(({ items }) => items)
+        .toSorted(),
+      long.map(({ item }) => item.id).toSorted(),
+    )
+    const byMinute = Map.groupBy(lastOfEach(books.records), ({ at_ms }) => Math.floor(at_ms / 60_000))
+    for (const calls of byMinute.values()) assert.ok(tokens(calls) <= 12_000)
   })
 
   test('nobody spins: asking again for what cannot be had takes a second or more', async () => {

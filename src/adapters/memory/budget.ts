@@ -1,5 +1,5 @@
 // The budget port in one process. It begins with what the ledger says was spent: an end and a new start earn no new money.
-import { allLimits, current, fits, limitsOf, tally, windowOf } from '../../core/llm/budget.ts'
+import { allLimits, current, fits, limitsOf, NOTHING, tally, windowOf } from '../../core/llm/budget.ts'
 import type { Amount, BudgetSettings, Limit, Spent } from '../../core/llm/budget.ts'
 import type { Budget, History, Reserved } from '../../ports/budget.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -38,11 +38,11 @@ export function memoryBudget({ settings, share, history, clock }: MemoryBudgetOp
     async reserve(task, most) {
       const limits = limitsOf(settings, task, share)
       if (limits.length > 0 && !(await (opened ??= open())))
-        return { kind: 'over', limit: 'ledger', wait_ms: HISTORY_RETRY_MS }
+        return { kind: 'over', limit: 'ledger', wait_ms: HISTORY_RETRY_MS, never: false }
       const now = clock.now()
       const held = limits.map((limit) => ({ limit, spent: current(limit, counters.get(limit.name), now) }))
       const refuses = held.find(({ limit, spent }) => !fits(limit, spent, most))
-      if (refuses) return over(refuses.limit, refuses.spent, now)
+      if (refuses) return over(refuses.limit, refuses.spent, most, now)
       for (const { limit, spent } of held) counters.set(limit.name, add(spent, most))
       return {
         kind: 'reserved',
@@ -60,8 +60,9 @@ export function memoryBudget({ settings, share, history, clock }: MemoryBudgetOp
   }
 }
 
-function over(limit: Limit, { window }: Spent, now_ms: number): Reserved {
-  return { kind: 'over', limit: limit.name, wait_ms: Math.max(1, (window + 1) * limit.window_ms - now_ms) }
+function over(limit: Limit, { window }: Spent, most: Amount, now_ms: number): Reserved {
+  const wait_ms = Math.max(1, (window + 1) * limit.window_ms - now_ms)
+  return { kind: 'over', limit: limit.name, wait_ms, never: !fits(limit, NOTHING, most) }
 }
 
 function add(spent: Spent, { tokens, nanousd }: Amount): Spent {

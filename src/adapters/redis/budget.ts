@@ -4,7 +4,7 @@
 // A counter that is new (in a Redis that was emptied, or started again from what it had saved) begins with what the ledger
 // says was spent. Its birth is noted before the ledger is read, and a call asks after it was written down whether its
 // counters are still those that it was reserved in: so none is in neither.
-import { allLimits, limitsOf, tally, windowOf } from '../../core/llm/budget.ts'
+import { allLimits, fits, limitsOf, NOTHING, tally, windowOf } from '../../core/llm/budget.ts'
 import type { Amount, BudgetSettings, Limit } from '../../core/llm/budget.ts'
 import type { Budget, History, Reserved } from '../../ports/budget.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -191,12 +191,14 @@ export function redisBudget(server: RedisServer, options: RedisBudgetOptions): B
         if (begin) said = await take(limits, most, begin)
       }
       // The ledger could not be read, or Redis was emptied again meanwhile.
-      if (said?.[0] === -1) return { kind: 'over', limit: 'ledger', wait_ms: RETRY_MS }
+      if (said?.[0] === -1) return { kind: 'over', limit: 'ledger', wait_ms: RETRY_MS, never: false }
       setAlone(said === undefined)
       if (said === undefined) return own.reserve(task, most)
       const [refusing, ...rest] = said
       if (refusing === 0) return granted(limits, most, rest)
-      return { kind: 'over', limit: limits[Number(refusing) - 1]!.name, wait_ms: Math.max(1, Number(rest[0])) }
+      const limit = limits[Number(refusing) - 1]!
+      const wait_ms = Math.max(1, Number(rest[0]))
+      return { kind: 'over', limit: limit.name, wait_ms, never: !fits(limit, NOTHING, most) }
     },
   }
 }

@@ -11,6 +11,8 @@ export interface Amount {
   readonly nanousd: number
 }
 
+export const NOTHING: Amount = { tokens: 0, nanousd: 0 }
+
 /** What may be spent in one window; undefined: no bound. */
 export interface Cap {
   readonly tokens?: number | undefined
