@@ -26,8 +26,6 @@ export interface BatchCounters {
 interface Deps {
   /** Answers one chat completion, for money. */
   readonly complete: (body: unknown) => unknown
-  /** In [0, 1), the same for the same text. */
-  readonly chance: (text: string) => number
   readonly json: (response: ServerResponse, status: number, value: unknown) => void
 }
 
@@ -43,11 +41,15 @@ interface Batch {
   counts: { total: number; completed: number; failed: number }
 }
 
-export function standInBatches({ complete, chance, json }: Deps) {
+export function standInBatches({ complete, json }: Deps) {
   const files = new Map<string, string>()
   const batches: Batch[] = []
   const counters: BatchCounters = { batches: 0, reads: 0, asked: {} }
   let control: BatchControl = {}
+  let requests = 0
+
+  /** Evenly spread, so that a test knows how many fail, whatever went before it. */
+  const isStruck = (share: number): boolean => Math.floor(++requests * share) > Math.floor((requests - 1) * share)
 
   const addFile = (text: string): string => {
     const id = `file-${files.size + 1}`
@@ -64,8 +66,7 @@ export function standInBatches({ complete, chance, json }: Deps) {
     const [answers, errors]: string[][] = [[], []]
     for (const line of (files.get(batch.inputFile) ?? '').trim().split('\n')) {
       const { custom_id, body } = JSON.parse(line) as { custom_id: string; body: unknown }
-      const struck = chance(`batch ${batch.id} ${custom_id}`) < share
-      if (!struck) {
+      if (!isStruck(share)) {
         counters.asked[custom_id] = (counters.asked[custom_id] ?? 0) + 1
         answers!.push(
           JSON.stringify({ id: 'r', custom_id, response: { status_code: 200, body: complete(body) }, error: null }),
@@ -142,7 +143,10 @@ export function standInBatches({ complete, chance, json }: Deps) {
 
   return {
     route,
-    control: (next: BatchControl) => void (control = next),
+    control(next: BatchControl): void {
+      control = next
+      requests = 0
+    },
     /** A batch that nobody looks at is answered, and paid for, all the same. */
     counters(): BatchCounters {
       for (const batch of batches) settle(batch)

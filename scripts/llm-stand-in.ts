@@ -118,7 +118,6 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   }
   const batches = standInBatches({
     complete: (body) => (counters.calls++, completion(body as ChatRequest, 'ok', undefined)),
-    chance,
     json,
   })
 

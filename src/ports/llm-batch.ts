@@ -31,8 +31,16 @@ export type BatchAnswer = { readonly key: string } & (
 export interface LlmBatches {
   /** The same model, one request at a time. What it learns of the parameters that the model takes holds for batches too. */
   readonly llm: Llm
-  /** Hands the requests in under a name that `find` looks for. */
-  create(name: string, requests: readonly BatchRequest[], signal: AbortSignal): Promise<BatchStanding>
+  /**
+   * Hands the requests in under a name that `find` looks for. `begins` is waited for right before the batch is made: the
+   * file that goes before it may have taken minutes.
+   */
+  create(
+    name: string,
+    requests: readonly BatchRequest[],
+    begins: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<BatchStanding>
   /** The newest batch of that name that did not fail and is not among `known`. */
   find(name: string, known: ReadonlySet<string>, signal: AbortSignal): Promise<BatchStanding | undefined>
   look(id: string, signal: AbortSignal): Promise<BatchStanding>
@@ -44,7 +52,7 @@ export interface BatchPart {
   readonly name: string
   /** Keys of its requests. */
   readonly keys: readonly string[]
-  /** When it was first about to be handed in: milliseconds since the epoch. */
+  /** When it was last about to be handed in: milliseconds since the epoch. */
   readonly begun_ms: number
   /** Undefined until the provider is known to have it. */
   readonly id?: string | undefined

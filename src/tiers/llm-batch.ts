@@ -5,6 +5,7 @@
 //   to ask ──begun (written down)──► handed in (id written down) ──ended──► taken in: answers kept, the rest to ask again
 //
 // Must never hand in a request that a batch of ours may still answer.
+import { mostUsage, worstAmount } from '../core/llm/budget.ts'
 import { partsOf, replayRounds } from '../core/llm/batch.ts'
 import { costUsd, NO_USAGE } from '../core/llm/usage.ts'
 import { LlmRejected } from '../ports/llm.ts'
@@ -34,8 +35,11 @@ export interface BatchOptions {
   readonly price: Price | undefined
   /** What an answer in a batch costs, as a share of the price. */
   readonly price_share: number
-  /** Told before anything is handed in, with what is about to be asked; what it throws ends the work there. */
-  readonly before: (requests: readonly LlmRequest[]) => void
+  /**
+   * Told before anything is handed in: how many requests of the round nobody has answered yet, those under way included,
+   * and the most that they can cost. What it throws ends the work there.
+   */
+  readonly before: (requests: number, most_usd: number) => void
 }
 
 export interface TakenIn {
@@ -72,6 +76,7 @@ export function createBatchWork(options: BatchOptions): BatchWork {
       const share = known !== undefined && known.elapsed_ms > 0 ? 1 : options.price_share
       return known && { ...known, costUsd: costUsd(known.usage, options.price) * share }
     })
+  const mostUsd = ({ request }: Keyed<LlmRequest>) => worstAmount(mostUsage(request), options.price).nanousd / 1e9
   const open = () => [...store.parts().entries()].filter(([, { end }]) => end === undefined)
   let tried = false
 
@@ -111,10 +116,8 @@ export function createBatchWork(options: BatchOptions): BatchWork {
       await clock.sleep(rest, signal)
       found = await batches.find(part.name, known, signal)
     }
-    if (!found) {
-      await store.put(at, { ...part, begun_ms: clock.now() })
-      found = await batches.create(part.name, requests, signal)
-    }
+    const begins = () => store.put(at, { ...part, begun_ms: clock.now() })
+    found ??= await batches.create(part.name, requests, begins, signal)
     await store.put(at, { ...store.parts()[at]!, id: found.id })
   }
 
@@ -131,7 +134,9 @@ export function createBatchWork(options: BatchOptions): BatchWork {
       for (const [at, part] of open()) if (part.id === undefined) await handIn(at, requestsOf(part), true, signal)
       let fresh = unasked(now)
       if (fresh.length === 0) return 0
-      options.before(fresh.map(({ request }) => request))
+      const alone_usd = tried ? 0 : mostUsd(fresh[0]!) * (1 - options.price_share)
+      const all_usd = now.missing.reduce((sum, one) => sum + mostUsd(one) * options.price_share, alone_usd)
+      options.before(now.missing.length, all_usd)
       const all = fresh.length
       if (!tried) {
         await tryOne(fresh[0]!, signal)

@@ -135,6 +135,19 @@ describe('the Batch API over a network', () => {
     }
     const found = await open().find('mine', new Set(['known']), never)
     assert.deepEqual([found?.id, pages], ['this', 3])
+    // A server whose pages are shorter than was asked for.
+    handle = (what, _, response) => {
+      const isFirst = !what.includes('after=')
+      json(response, { data: isFirst ? pageOf(0).slice(0, 20) : [batch('far', 'mine')], has_more: isFirst })
+    }
+    assert.equal((await open().find('mine', new Set(), never))?.id, 'far')
+    // One that knows no pages: the first one comes again and again.
+    pages = 0
+    handle = (_, __, response) => {
+      pages++
+      json(response, { data: pageOf(0).slice(0, 20) })
+    }
+    assert.deepEqual([await open().find('mine', new Set(), never), pages], [undefined, 2])
     pages = 0
     handle = (what, _, response) => {
       pages++
@@ -149,9 +162,15 @@ describe('the Batch API over a network', () => {
       json(response, what.includes('files') ? { id: 'file-1' } : { id: 'b', status: 'validating' })
     const request = promptFor(shopTask(), ['Basmati rice'])
     seen.length = 0
-    const made = await open({ api_version: '2024-10-21' }).create('sluice-1', [{ key: 'k', request }], never)
+    const made = await open({ api_version: '2024-10-21' }).create(
+      'sluice-1',
+      [{ key: 'k', request }],
+      async () => void seen.push({ what: 'begins', headers: {}, body: '' }),
+      never,
+    )
     assert.deepEqual([made.id, made.phase], ['b', 'running'])
-    const [file, batch] = seen
+    const [file, begins, batch] = seen
+    assert.equal(begins!.what, 'begins', 'once the file is there, before the batch is')
     assert.match(file!.what, /^POST \/v1\/files\?api-version=2024-10-21$/)
     const line = file!.body.split('\n').find((one) => one.startsWith('{'))!
     const { custom_id, method, url: to, body } = JSON.parse(line) as Record<string, unknown>
@@ -178,6 +197,9 @@ describe('the Batch API over a network', () => {
     says(503)
     await assert.rejects(open().find('x', new Set(), never), LlmUnavailable)
     says(400)
-    await assert.rejects(open().create('x', [], never), LlmRejected)
+    await assert.rejects(
+      open().create('x', [], async () => {}, never),
+      LlmRejected,
+    )
   })
 })

@@ -51,6 +51,8 @@ describe('batches', () => {
     const questions = rows.map(({ brand, title }) => ({ segments: [`${brand ?? ''} ${title}`], shortlist: [] }))
     const parts: BatchPart[] = []
     const calls = new Map<string, StoredCall>()
+    /** What was said before anything was handed in: requests, and the most that they can cost. */
+    const said: [requests: number, most_usd: number][] = []
     const adapter = openAiBatches({
       base_url: standIn.url,
       api_key: '',
@@ -109,7 +111,7 @@ describe('batches', () => {
         limits: { requests_max: 1, bytes_max: 1e6, settle_ms: options.settle_ms ?? 0 },
         price: { input: 1, cached_input: 1, output: 1 },
         price_share: 0.5,
-        before: () => {},
+        before: (...told) => void said.push(told),
       })
       return { work, steps: () => steps }
     }
@@ -117,6 +119,7 @@ describe('batches', () => {
     return {
       start,
       parts,
+      said,
       /** Batches made, the most that one request was asked in them, and calls outside of them. */
       paid() {
         const counted = standIn.batchCounters()
@@ -182,6 +185,22 @@ describe('batches', () => {
     }
   })
 
+  test('are weighed before they are handed in: with those under way, and the one that is asked for the whole price', async () => {
+    standIn.batchControl({ ms: 600_000 })
+    for (let fatal = 1; ; fatal++) {
+      const one = world()
+      await assert.rejects(one.start(fatal).work.submit(never), Crash)
+      if (one.parts[0]?.id === undefined) continue
+      // One answered, one under way; the second process tries the third one alone.
+      await one.start().work.submit(never)
+      const [[requests, most_usd], [left, still_usd]] = one.said as [[number, number], [number, number]]
+      assert.deepEqual([requests, left], [3, 2])
+      // Of three that cost about the same: 1 + 1/2 + 1/2 of the price, then 1/2 + 1.
+      assert.ok(still_usd > 0.7 * most_usd && still_usd < 0.8 * most_usd, `${still_usd} of ${most_usd}`)
+      return
+    }
+  })
+
   test('are not made twice when the provider says nothing of the first one, even if its list is slow', async () => {
     standIn.batchControl({ cutAfterCreate: true, listed_ms: 200 })
     const one = world({ settle_ms: 800 })
@@ -197,7 +216,7 @@ describe('batches', () => {
     const { work } = one.start()
     await work.submit(never)
     const taken = await work.harvest(never)
-    assert.ok(taken.answered > 0 && taken.unanswered['not asked in time']! > 0, JSON.stringify(taken))
+    assert.deepEqual([taken.answered, taken.unanswered], [1, { 'not asked in time': 1 }])
     standIn.batchControl({})
     const { work: again } = await finish(one)
     assert.equal(one.right(again), 9)
@@ -205,12 +224,12 @@ describe('batches', () => {
   })
 
   test('whose requests fail here and there are asked again, those alone', async () => {
-    standIn.batchControl({ share: 0.4 })
+    standIn.batchControl({ share: 0.5 })
     const one = world()
     const { work } = one.start()
     await work.submit(never)
     const { answered, unanswered } = await work.harvest(never)
-    assert.equal(answered + unanswered['status 500']!, 2)
+    assert.deepEqual([answered, unanswered], [1, { 'status 500': 1 }])
     standIn.batchControl({})
     await finish(one)
     assert.equal(one.paid().most, 1)

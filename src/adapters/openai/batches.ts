@@ -97,7 +97,7 @@ export function openAiBatches(options: OpenAiBatchOptions): LlmBatches {
   return {
     llm: openAiLlm(options, without),
 
-    async create(name, requests, signal) {
+    async create(name, requests, begins, signal) {
       const rows = requests.map(({ key, request }) =>
         JSON.stringify({ custom_id: key, method: 'POST', url: ENDPOINT, body: chatBody(options, request, without) }),
       )
@@ -105,6 +105,7 @@ export function openAiBatches(options: OpenAiBatchOptions): LlmBatches {
       const { id } = await within(options.file_timeout_ms, signal, (inner) =>
         client.files.create({ file, purpose: 'batch' }, { signal: inner }),
       )
+      await begins()
       const made = await within(options.timeout_ms, signal, (inner) =>
         client.batches.create(
           { input_file_id: id, endpoint: ENDPOINT, completion_window: '24h', metadata: { [METADATA_KEY]: name } },
@@ -126,8 +127,9 @@ export function openAiBatches(options: OpenAiBatchOptions): LlmBatches {
             field(field(batch, 'metadata'), METADATA_KEY) === name && !known.has(batch.id) && batch.status !== 'failed',
         )
         if (mine) return standing(mine)
+        // Until a page is empty or comes again: a short one may be all that the server gives at once.
         const last = data.at(-1)?.id
-        if (data.length < PAGE || last === undefined || last === after) return undefined
+        if (last === undefined || last === after) return undefined
         after = last
       }
       return undefined
