@@ -8,7 +8,6 @@ import { openAiBatches } from '../adapters/openai/batches.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
 import { SluiceError } from '../core/error.ts'
 import { callIds, open } from '../core/llm/asking.ts'
-import { mostUsage, worstAmount } from '../core/llm/budget.ts'
 import { redactor } from '../core/llm/redact.ts'
 import { promptDigest, renderPrompt } from '../core/prompt.ts'
 import { silent } from '../ports/events.ts'
@@ -60,7 +59,6 @@ const OPTIONS = {
 /** Small enough to be taken in whole, large enough that a million items are a few dozen. */
 const PART = { requests_max: 2_000, bytes_max: 64 * 1_048_576 }
 const FILE_TIMEOUT_MS = 600_000
-const PROMPT_SEGMENT_CHARS_MAX = 600
 
 type Values = ReturnType<typeof parse<typeof OPTIONS>>['values']
 
@@ -113,14 +111,15 @@ async function openJob(values: Values, out: string): Promise<Job> {
   if (!provider) throw new SluiceError('SL104', `no provider "${wanted}" in llm.providers`)
   const { task } = file
   const digest = promptDigest(task, provider.model, hash)
-  const { items_per_call_max, asks_max, prompt_tokens_max, shortlist_mass, shortlist_max, output_tokens_max } = llm
+  const { items_per_call_max, asks_max, prompt_tokens_max, shortlist_mass, shortlist_max } = llm
+  const { segment_chars_max, output_tokens_max } = llm
   const limits: AskLimits = { items_per_call_max, asks_max, prompt_tokens_max, shortlist_mass, shortlist_max }
   const of = {
     task: task.name,
     provider: provider.name,
     model: provider.model,
     prompt: digest,
-    limits: JSON.stringify({ ...limits, output_tokens_max }),
+    limits: JSON.stringify({ ...limits, segment_chars_max, output_tokens_max }),
   }
   assertSame(out, store.of, of)
   const entries = store.of ? await readEntries(out) : await beginFolder(values, out, deployment, file)
@@ -136,7 +135,7 @@ async function openJob(values: Values, out: string): Promise<Job> {
       const ids = callIds(call)
       const items = call.questions.map((index, at) => ({ id: ids[at]!, segments: asking.questions[index]!.segments }))
       const choice = { labels: [...call.choices.steps.keys()], whole: call.choices.whole }
-      const shape = { segment_chars_max: PROMPT_SEGMENT_CHARS_MAX, output_tokens_max, hash, redact }
+      const shape = { segment_chars_max, output_tokens_max, hash, redact }
       const request = renderPrompt(task, items, choice, shape)
       return { request, key: hash(JSON.stringify([round, provider.model, request])) }
     },
@@ -148,11 +147,10 @@ async function openJob(values: Values, out: string): Promise<Job> {
     limits: { ...PART, settle_ms: numberOf('--settle', values.settle) * 1_000 },
     price,
     price_share,
-    before(requests) {
+    before(requests, most_usd) {
       const spent = work.standing().spent.reduce((sum, { costUsd }) => sum + costUsd, 0)
-      const most = requests.reduce((sum, request) => sum + worstAmount(mostUsage(request), price).nanousd / 1e9, 0)
-      if (spent + most * price_share <= budget) return
-      const figures = `${money(spent)} is spent, ${requests.length} requests cost ${money(most * price_share)} at most`
+      if (spent + most_usd <= budget) return
+      const figures = `${money(spent)} is spent, ${requests} requests cost ${money(most_usd)} at most`
       throw new SluiceError('SL403', `${figures}, and --budget is ${money(budget)}`)
     },
   })
@@ -203,9 +201,10 @@ async function runAll(job: Job, poll_ms: number, json: boolean, signal: AbortSig
     view.update('items', done, asking.standings.length, `${missing.length} requests to hand in`)
     if (done === asking.standings.length || answered?.failed) {
       view.stop()
-      return job.tell({})
+      return job.tell(answered?.failed ? { taken: answered } : {})
     }
-    if (answered === undefined || answered.parts === 0) await systemClock.sleep(poll_ms)
+    // Where batches end at once with nothing answered, the next ones may too.
+    if (answered === undefined || answered.answered === 0) await systemClock.sleep(poll_ms)
   }
 }
 

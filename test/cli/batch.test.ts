@@ -36,7 +36,7 @@ describe('sluice batch', () => {
     const topics = { dir: join(ROOT, 'topics'), schemas_dir: join(ROOT, 'schemas') }
     writeFileSync(join(dir, 'sluice.yaml'), JSON.stringify({ llm, tasks, topics, local: { workers: 1 } }))
     // The same questions in two folders would be one batch: each test has texts of its own.
-    for (const part of [0, 1, 2])
+    for (const part of [0, 1, 2, 3])
       writeFileSync(join(dir, `${part}.jsonl`), lines.slice(30 * part, 30 * part + 30).join('\n'))
   })
   after(async () => {
@@ -50,7 +50,9 @@ describe('sluice batch', () => {
   const out = (name: string) => ['--out', join(dir, name)]
   const labelsIn = (name: string) => {
     const text = readFileSync(join(dir, name, 'labels.jsonl'), 'utf8').trimEnd()
-    return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as { entity: string; label: string[] })
+    return text === ''
+      ? []
+      : text.split('\n').map((line) => JSON.parse(line) as { entity: string; label: string[]; source: object })
   }
   const right = (name: string) => {
     const truth = new Map(lines.map((line) => JSON.parse(line) as Row).map(({ id, label }) => [id, pathKey(label)]))
@@ -85,6 +87,7 @@ describe('sluice batch', () => {
     const { labels, reviews, waiting, costUsd, toHandIn } = JSON.parse(other.text) as Record<string, number>
     assert.deepEqual([other.code, labels, reviews, waiting, toHandIn], [0, 30, 0, 0, 0])
     assert.ok(costUsd! > 0 && right('other') === 30, `${right('other')} are right`)
+    assert.deepEqual(labelsIn('other')[0]!.source, { topic: '1.jsonl', partition: 0, offset: 1, timestamp: 0 })
     const keys = Object.values(standIn.batchCounters().asked)
     assert.equal(Math.max(...keys), 1)
   })
@@ -94,6 +97,13 @@ describe('sluice batch', () => {
     rmSync(join(dir, 'other'), { recursive: true })
     const again = await sluice('run', ...begin(1), ...out('other'), '--poll', '0')
     assert.deepEqual([again.code, right('other'), standIn.batchCounters().batches], [0, 30, batches])
+  })
+
+  test('a batch that is not accepted ends the run, which says so', async () => {
+    standIn.batchControl({ outcome: 'failed' })
+    const { code, text } = await sluice('run', ...begin(3), ...out('refused'), '--poll', '0')
+    assert.equal(code, 1)
+    assert.match(text, /^1 batches taken in, 0 requests answered\n {2}\d+ requests not answered: batch failed\n/)
   })
 
   test('killed when a batch is made, when one is read, in the middle of a call: each request is paid for once', async () => {

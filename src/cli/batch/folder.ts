@@ -7,8 +7,10 @@ import { readLines } from '../../adapters/files/rows.ts'
 import { writeLines } from '../../adapters/files/whole.ts'
 import { SluiceError } from '../../core/error.ts'
 import { intake } from '../../core/intake.ts'
+import { calibrated } from '../../core/llm/shortlist.ts'
 import { isSuspicious } from '../../core/llm/suspicion.ts'
 import { mustStay } from '../../core/local-only.ts'
+import { segmentsOf, sourceValue } from '../../engine/outcomes.ts'
 import { textHash } from '../../tiers/exact.ts'
 import type { Ranked } from '../../core/answer.ts'
 import type { IntakeLimits } from '../../core/intake.ts'
@@ -60,7 +62,10 @@ export async function shortlisted(
       chunk.map(({ segments }) => segments),
       { shortlist },
     )
-    entries.push(...chunk.map((item, at) => ({ item, shortlist: predictions?.[at]?.shortlist ?? [] })))
+    chunk.forEach((item, at) => {
+      const { shortlist: ranked = [], probabilities = [] } = predictions?.[at] ?? {}
+      entries.push({ item, shortlist: calibrated(ranked, probabilities.at(-1) ?? 0) })
+    })
   }
   return entries
 }
@@ -137,9 +142,9 @@ export async function writeOutcome(
     const cost = first ? { inputTokens, outputTokens, costUsd } : { inputTokens: 0, outputTokens: 0, costUsd: 0 }
     if (verdict.kind === 'review') review(verdict.why)
     else {
-      const segments = item.segments.map((text, position) => ({ name: task.segments[position]!.name, text }))
       const who = { by: 'llm', who: by.model, digest: by.digest }
-      const label = { item: id, task: task.name, entity, segments, label: verdict.label, ...who, ...cost, source }
+      const written = { segments: segmentsOf(task, item), label: verdict.label, ...who, ...cost }
+      const label = { item: id, task: task.name, entity, ...written, source: sourceValue(source) }
       labels!.push(JSON.stringify(label))
     }
   }
