@@ -18,10 +18,15 @@ const SIZES = new Set(
     ' ',
   ),
 )
+/** In English, Spanish, German and French, in every gender; without accents. */
 const COLOURS = new Set(
-  'black white red blue green yellow orange purple violet pink brown grey gray silver gold golden beige navy maroon cream ivory turquoise teal magenta cyan khaki olive bronze copper negro blanco rojo azul verde amarillo rosa gris marron schwarz weiss rot blau grun gelb noir blanc rouge bleu vert jaune'.split(
-    ' ',
-  ),
+  [
+    'black white red blue green yellow orange purple violet pink brown grey gray silver gold golden beige navy maroon',
+    'cream ivory turquoise teal magenta cyan khaki olive bronze copper',
+    'negro negra blanco blanca rojo roja azul verde amarillo amarilla naranja morado morada rosa gris marron',
+    'schwarz weiss rot blau grun gelb grau braun lila silber',
+    'noir noire blanc blanche rouge bleu bleue vert verte jaune grise brun brune',
+  ].flatMap((names) => names.split(' ')),
 )
 /** Negate the word after them, and the word before them. */
 const NEGATE_NEXT = new Set('without no non not sin zero sans ohne senza zonder'.split(' '))
@@ -44,7 +49,10 @@ const TIMES = /\b(\d{1,4}) ?x ?(?=\d{1,5}(?:[.,]\d+)? ?[a-z]+\b)/gu
 
 export function facts(text: string): Facts {
   const found: Record<Fact, string[]> = { numbers: [], packs: [], sizes: [], codes: [], negations: [], colours: [] }
-  const stated = firstWords(text.replace(PACK_OF, '$1 ct').replace(TIMES, '$1 ct '), WORDS_MAX).words
+  const stated = firstWords(
+    text.replaceAll('ß', 'ss').replace(PACK_OF, '$1 ct').replace(TIMES, '$1 ct '),
+    WORDS_MAX,
+  ).words
   stated.forEach((word, at) => {
     if (word.kind === 'number') found[word.unit === 'ct' ? 'packs' : 'numbers'].push(amount(word))
     else if (SIZES.has(word.text)) found.sizes.push(word.text)

@@ -28,6 +28,9 @@ describe('facts that clash', () => {
     ['with sugar without salt', 'with salt without sugar', 'negations'],
     ['no', '', 'negations'],
     ['red mug', 'blue mug', 'colours'],
+    ['becher weiß', 'becher braun', 'colours'],
+    ['becher weiß', 'becher weiss', undefined],
+    ['funda negra', 'funda blanca', 'colours'],
     ['mug', 'mug', undefined],
   ]
   for (const [a, b, expected] of TABLE)
