@@ -22,12 +22,24 @@ export function handleByTask(handlers: ReadonlyMap<string, TurnHandler>, nameTur
     const over = Promise.withResolvers<void>()
     const works: (() => Promise<void>)[] = []
     afterCommit(() => Promise.all(works.map((work) => work())).then(() => over.resolve()), over.resolve)
-    const turn = { name: nameTurn(), over: over.promise }
-    const written = await Promise.all(
-      parts.map(([task, records]) =>
-        handlers.get(task)!({ ...batch, records } satisfies Batch, progress, (work) => works.push(work), turn),
-      ),
-    )
-    return written.flat()
+    const turn = { name: nameTurn(), over: over.promise, asked: false }
+    let failure: { readonly error: unknown } | undefined
+    const pulse = async (): Promise<void> => {
+      if (failure) throw failure.error
+      await progress()
+    }
+    const written = parts.map(async ([task, records]) => {
+      try {
+        const part: Batch = { ...batch, records }
+        return await handlers.get(task)!(part, pulse, (work) => works.push(work), turn)
+      } catch (error) {
+        failure ??= { error }
+        throw error
+      }
+    })
+    // Nothing of the turn goes on once it has failed: whoever has the batch next must not meet it.
+    await Promise.allSettled(written)
+    if (failure) throw failure.error
+    return (await Promise.all(written)).flat()
   }
 }

@@ -35,4 +35,6 @@ export interface Turn {
   readonly name: string
   /** Resolves once its batch is committed and remembered, or is known never to be committed. */
   readonly over: Promise<void>
+  /** The LLM was asked for this batch, by whichever task of it: it is finished then, not left to others who would pay again. */
+  asked: boolean
 }

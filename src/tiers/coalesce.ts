@@ -39,8 +39,8 @@ export interface CoalesceOptions {
 }
 
 /**
- * One result per item, in order. Rejects with what `progress` throws, and with BatchLeft where the process drains and the
- * turn has asked nothing yet: nothing is paid for then, and whoever reads the batch next begins it anew.
+ * One result per item, in order. Rejects with what `progress` throws, and with BatchLeft where the process drains and no
+ * task of the turn has asked anything yet: nothing is paid for then, and whoever reads the batch next begins it anew.
  */
 export type Coalesced = (
   open: readonly OpenItem[],
@@ -184,16 +184,16 @@ export function coalesced(options: CoalesceOptions): Coalesced {
     const results = new Map<Item, LlmResult>()
     const keep = (some: readonly LlmResult[]) => some.forEach((result) => results.set(result.item, result))
     const deadline = clock.elapsed() + options.wait_ms
-    let asked = false
 
     async function work(signal: AbortSignal, fail: (error: unknown) => void): Promise<void> {
       let groups = [...Map.groupBy(open, ({ item }) => item.textHash).values()] as readonly unknown[] as Group[]
       while (groups.length > 0) {
         const left_ms = deadline - clock.elapsed()
-        if (draining.aborted && !asked) throw new BatchLeft()
         const { mine, followers, waiters } = await share(groups, turn, left_ms > 0 && !draining.aborted)
         signal.throwIfAborted()
-        asked ||= mine.length > 0
+        // No waiting between the two: of the tasks of one batch none leaves it once another has asked.
+        if (draining.aborted && !turn.asked) throw new BatchLeft()
+        turn.asked ||= mine.length > 0
         const asking = mine.length > 0 ? llm.answer(mine.flat(), async () => {}, signal) : Promise.resolve([])
         const both = [asking.then(keep), wait(waiters, left_ms, signal)]
         for (const one of both) one.catch(fail)

@@ -24,7 +24,7 @@ import { committed } from '../fakes/committed.ts'
 const TOPICS = { results: 'results', fallback: 'fallback', reviews: 'reviews', deadLetters: 'dead-letters' }
 const codec = memoryCodec(['results', 'fallback', 'reviews', 'labels', 'calls'])
 const progress = async () => {}
-const TURN = { name: 'turn', over: new Promise<void>(() => {}) }
+const TURN = { name: 'turn', over: new Promise<void>(() => {}), asked: false }
 const RECORD = { model: 'm', inputTokens: 1, outputTokens: 1, costUsd: 0 } as never
 
 const KNOWN = pathIndex(taskOf().labels)
@@ -251,6 +251,32 @@ describe('one topic, several tasks', () => {
     assert.deepEqual([turns[2]!.name, await overNow(turns[2]!)], ['turn 1', false])
     drop()
     assert.equal(await overNow(turns[2]!), true)
+  })
+
+  test('where one fails the others hear of it with their next pulse, and nothing of them goes on', async () => {
+    const heard: unknown[] = []
+    const beat = Promise.withResolvers<void>()
+    const handlers = new Map<string, TurnHandler>([
+      ['a', () => Promise.reject(new RangeError('a mistake'))],
+      [
+        'b',
+        async (_batch, pulse) => {
+          await beat.promise
+          await pulse().catch((error: unknown) => heard.push(error))
+          return []
+        },
+      ],
+    ])
+    const batch = { topic: 'fallback', partition: 0, records: [record('0', 'a'), record('1', 'b')] }
+    const handled = handleByTask(handlers, () => 'turn')(batch, progress, () => {})
+    const ended = handled.then(
+      () => 'well',
+      (error: unknown) => (heard.push('over'), error),
+    )
+    await new Promise(setImmediate)
+    beat.resolve()
+    assert.ok((await ended) instanceof RangeError)
+    assert.deepEqual(heard.map(String), ['RangeError: a mistake', 'over'])
   })
 
   test('no task at all is a mistake of ours', () =>

@@ -20,7 +20,7 @@ import { memoryCodec } from '../fakes/memory-codec.ts'
 
 const TOPICS = { results: 'results', fallback: 'fallback', reviews: 'reviews', deadLetters: 'dead-letters' }
 const codec = memoryCodec(['results', 'fallback', 'reviews', 'labels', 'calls'])
-const TURN = { name: 'turn', over: new Promise<void>(() => {}) }
+const TURN = { name: 'turn', over: new Promise<void>(() => {}), asked: false }
 const TASK = taskOf({ localOnly: localOnly(parseTemplate('{shop?}'), ['ACME', 'Globex Corp']) })
 
 const record = (value: object, offset: number): InputRecord => ({

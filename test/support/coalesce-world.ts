@@ -6,7 +6,7 @@ import type { Answer } from '../../src/core/answer.ts'
 import type { EventFields } from '../../src/core/events.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Leases } from '../../src/ports/leases.ts'
-import type { LlmResult, OpenItem } from '../../src/ports/tier.ts'
+import type { LlmResult, OpenItem, Turn } from '../../src/ports/tier.ts'
 import { coalesced } from '../../src/tiers/coalesce.ts'
 import type { CoalesceOptions } from '../../src/tiers/coalesce.ts'
 import { fakeClock } from '../fakes/clock.ts'
@@ -32,8 +32,8 @@ export interface World {
 
 export interface Process {
   readonly drain: () => void
-  /** Resolves when the turn is over; `took_ms` is until it had its answers. */
-  turn(texts: readonly string[], fate?: Fate, progress?: () => Promise<void>): Promise<Done>
+  /** Resolves when the turn is over; `took_ms` is until it had its answers. `shared`: of several tasks. */
+  turn(texts: readonly string[], fate?: Fate, progress?: () => Promise<void>, shared?: Turn): Promise<Done>
 }
 
 export interface Done {
@@ -104,7 +104,7 @@ export function coalesceWorld(
     })
     return {
       drain: () => draining.abort(),
-      async turn(texts, fate = 'commit', progress = async () => {}) {
+      async turn(texts, fate = 'commit', progress = async () => {}, shared) {
         const over = Promise.withResolvers<void>()
         const name = turnName(clock.now(), `t${(turns++).toString(36).padStart(6, '0')}`)
         const started = clock.elapsed()
@@ -113,7 +113,8 @@ export function coalesceWorld(
           const items = texts.map((text, index) => openItem(index, text))
           const replies = await known.answer(items.map(({ item }) => item))
           const open = items.filter((_, at) => replies[at]!.kind === 'pass')
-          const results = await ask(open, () => (beats++, progress()), { name, over: over.promise })
+          const turn = shared ?? { name, over: over.promise, asked: false }
+          const results = await ask(open, () => (beats++, progress()), turn)
           const took_ms = clock.elapsed() - started
           if (fate === 'kill') leases?.die()
           if (fate === 'commit')

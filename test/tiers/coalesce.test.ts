@@ -122,6 +122,39 @@ describe('a process that drains', () => {
   })
 })
 
+describe('a process that drains, and a batch of two tasks', () => {
+  async function drained(others: readonly string[]) {
+    const world = coalesceWorld({ leases: false, call_ms: ([text]) => (text === 'a' ? 20_000 : CALL_MS) })
+    const draining = new AbortController()
+    const task = () => world.process({ draining: draining.signal })
+    const [one, two] = [task(), task()]
+    const slow = one.turn(['a'])
+    await two.turn(['c'])
+    const turn = { name: turnName(world.clock.now() + 1, 'z'), over: new Promise<void>(() => {}), asked: false }
+    const both = Promise.allSettled([
+      one.turn(['a'], 'commit', undefined, turn),
+      two.turn(others, 'commit', undefined, turn),
+    ])
+    await world.clock.sleep(100)
+    draining.abort()
+    const ends = (await both).map((it) => (it.status === 'fulfilled' ? tiers(it.value) : it.reason))
+    await slow
+    return { ends, asked: world.asked }
+  }
+
+  test('of which one has asked is finished by the other, too: nothing is paid for and dropped', async () => {
+    const { ends, asked } = await drained(['b'])
+    assert.deepEqual(ends, [['llm'], ['llm']])
+    assert.deepEqual(asked, ['a', 'c', 'b', 'a'])
+  })
+
+  test('that has asked nothing is left by both', async () => {
+    const { ends, asked } = await drained([])
+    assert.ok(ends[0] instanceof BatchLeft)
+    assert.deepEqual([ends[1], asked], [[], ['a', 'c']])
+  })
+})
+
 describe('equal texts of two processes', () => {
   test('are asked once: the second finds the answer in the shared cache once the first is committed', async () => {
     const world = coalesceWorld()
