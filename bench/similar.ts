@@ -1,6 +1,6 @@
 // The similarity cache beside PostgreSQL's pg_trgm (GIN index, % operator): the same texts, the same threshold, one thread
 // each, in one run. Needs ../shared/data.
-//   npm run bench similar [--json]
+//   npm run bench similar [-- --json]
 // PostgreSQL answers all look-ups in one statement: no time on the way to and from a client counts against it. On a machine
 // with other work, look-ups by second of processor time are what can be compared.
 import { existsSync } from 'node:fs'

@@ -1,7 +1,7 @@
 // Tokens an item, layer by layer: the prompt that a person writes first, the label set compressed, two stages, many items a
 // call, caches, the local model. The LLM is an oracle (bench/support/oracle.ts): what it costs is measured, not how good
 // it is. Needs ../shared/data, and the network for the tokenizer the first time.
-//   npm run bench tokens [--tokenizer NAME|FILE] [--items N] [--models DIR] [--mass P] [--shortlist N] [--per-call N] [--json]
+//   npm run bench tokens -- [--tokenizer NAME|FILE] [--items N] [--models DIR] [--mass P] [--shortlist N] [--per-call N] [--json]
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
