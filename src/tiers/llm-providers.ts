@@ -149,7 +149,8 @@ export function createProviders(options: ProvidersOptions): Providers {
   }
 
   /** One call to one provider, through its breaker; learns from how it ends. */
-  function attempt(seat: Seat, request: LlmRequest, signal: AbortSignal): Promise<LlmReply> {
+  async function attempt(seat: Seat, request: LlmRequest, signal: AbortSignal): Promise<LlmReply> {
+    if (!takesCalls(seat)) throw new BreakerOpen('it went away while this call waited for money')
     return seat.breaker.fire(async (inner) => {
       const began = clock.elapsed()
       try {

@@ -178,6 +178,17 @@ describe('Retry-After', () => {
     assert.deepEqual([first.requests.length, second.requests.length], [CALLS_MAX, 4 * CALLS_MAX + 1])
   })
 
+  test('holds back the calls that were waiting for money, too', async () => {
+    const { ask, providers, first, second, clock } = world()
+    const poor: Around = (_, call) => clock.sleep(1_000).then(() => call('1'))
+    const waits = providers.complete(request, never, { alone: true, around: poor })
+    first.mode = '429'
+    first.retryAfter_ms = 45_000
+    await ask()
+    assert.equal((await waits).by.provider, 'second')
+    assert.deepEqual([first.requests.length, second.requests.length], [1, 2])
+  })
+
   test('of all is waited for, the shortest first', async () => {
     const { ask, first, second, clock } = world()
     first.mode = second.mode = '429'
