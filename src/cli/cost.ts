@@ -63,12 +63,13 @@ export async function run(args: string[]): Promise<number> {
 const iso = (at_ms: number) => new Date(at_ms).toISOString()
 const AGO_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** A date is midnight UTC. */
+/** A date is midnight UTC; a time that names no zone is UTC too. */
 export function timeOf(option: string, text: string | undefined, now_ms: number): number | undefined {
   if (text === undefined) return undefined
   const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
-  if (count !== undefined) return now_ms - Number(count) * AGO_MS[unit!]!
-  const at_ms = /^\d{4}-\d\d-\d\d([T ]\S+)?$/.test(text) ? Date.parse(text) : NaN
+  if (count !== undefined) return Math.max(0, now_ms - Number(count) * AGO_MS[unit!]!)
+  const zone = /[T ]\S*(?:Z|[+-]\d\d:?\d\d)$|^[\d-]+$/.test(text) ? '' : 'Z'
+  const at_ms = /^\d{4}-\d\d-\d\d([T ]\S+)?$/.test(text) ? Date.parse(`${text}${zone}`) : NaN
   if (!Number.isFinite(at_ms))
     throw new SluiceError('SL104', `--${option} ${text}: not a date, a time, or so long ago (7d)`)
   return at_ms

@@ -1,6 +1,7 @@
 // `sluice lint`: reads the configuration and everything it names, and says whether it would start. Touches no server.
 import { readChampion } from '../roles/local-model.ts'
 import { load, parse } from './command.ts'
+import { unpriced } from '../core/llm/budget.ts'
 
 const HELP = `usage: sluice lint [--config FILE] [--json]
 
@@ -23,9 +24,10 @@ export async function run(args: string[]): Promise<number> {
       model: (await readChampion(file))?.digest,
     })),
   )
+  const unbounded = unpriced(config.llm.budget, config.llm.providers)
   if (values.json) {
     process.stdout.write(
-      `${JSON.stringify({ ok: true, delivery: config.delivery, topics: topics.size, tasks: checked })}\n`,
+      `${JSON.stringify({ ok: true, delivery: config.delivery, topics: topics.size, tasks: checked, unpriced: unbounded })}\n`,
     )
     return 0
   }
@@ -33,6 +35,10 @@ export async function run(args: string[]): Promise<number> {
     const serves = model ? `model ${model}` : 'no model yet: everything goes to the fallback'
     process.stdout.write(`task ${task}: topic ${topic}, ${labels} labels in ${levels} levels, ${serves}\n`)
   }
+  for (const provider of unbounded)
+    process.stdout.write(
+      `llm.budget: no limit in US dollars bounds calls to the provider "${provider}": llm.prices does not name its model (0 for one that costs nothing)\n`,
+    )
   process.stdout.write(`${values.config} is good: ${topics.size} topics, ${tasks.length} tasks, ${config.delivery}\n`)
   return 0
 }

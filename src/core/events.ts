@@ -196,6 +196,12 @@ export const EVENTS = {
     labels: ['purse'],
     metric: events('sluice_budget_switches_total'),
   },
+  'budget.unpriced': {
+    level: 'warn',
+    says: 'no limit in US dollars bounds calls to this provider: llm.prices does not name its model (one that costs nothing has prices of 0)',
+    labels: ['provider'],
+    metric: events('sluice_budget_unpriced_total'),
+  },
   'ledger.failed': {
     level: 'warn',
     says: 'a call could not be written down: before the call, it waits; after it, it stands at its reservation until its batch is committed',

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { memoryBudget } from '../adapters/memory/budget.ts'
 import { redisBudget } from '../adapters/redis/budget.ts'
 import { redisServer } from '../adapters/redis/server.ts'
-import { sharesOf } from '../core/llm/budget.ts'
+import { sharesOf, unpriced } from '../core/llm/budget.ts'
 import { spendingOf } from '../core/llm/ledger.ts'
 import { createCallWriter } from '../engine/calls.ts'
 import type { CallWriter } from '../engine/calls.ts'
@@ -28,6 +28,7 @@ export function openBooks({ config, client, codec, clock, emit, topicName }: Run
   const { shared, own } = sharesOf(url !== '', settings.processes_max)
   const history: History = async (purse, since_ms) =>
     (await readCalls(client, topic, codec, since_ms)).filter((call) => call.purse === purse).map(spendingOf)
+  for (const provider of unpriced(settings, config.llm.providers)) emit('budget.unpriced', { provider })
   const alone = memoryBudget({ settings, share: own, history, clock })
   // A connection of its own: a Redis too full to count is not too full to be read by the caches.
   const redis = url === '' ? undefined : redisServer({ url, clock, emit: silent })

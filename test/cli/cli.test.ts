@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = join(ROOT, 'src/cli/main.ts')
 
-const VERBS = 'demo run lint topics schemas produce train evaluate calibrate benchmark explain'.split(' ')
+const VERBS = 'demo run lint topics schemas produce train evaluate calibrate benchmark explain prompt cost batch'.split(
+  ' ',
+)
 
 interface Said {
   readonly code: number | null
@@ -116,12 +118,14 @@ describe('sluice lint', { concurrency: 2 }, () => {
     const { code, out, err } = await sluice(['lint'])
     assert.equal(code, 0, err)
     assert.match(out, /sluice\.yaml is good/)
+    assert.doesNotMatch(out, /no limit/)
   })
 
   test('a good configuration: exit 0, a line a task', async () => {
     const { code, out } = await sluice(['lint'], dir)
     assert.equal(code, 0)
     assert.match(out, /task shop: topic products, 2 labels in 1 levels, no model yet/)
+    assert.match(out, /no limit in US dollars bounds calls to the provider "default"/)
   })
 
   test('--json prints one object', async () => {
@@ -132,6 +136,7 @@ describe('sluice lint', { concurrency: 2 }, () => {
       delivery: 'exactly_once',
       topics: 8,
       tasks: [{ task: 'shop', topic: 'products', labels: 2, levels: 1 }],
+      unpriced: ['default'],
     })
   })
 

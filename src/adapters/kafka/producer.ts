@@ -1,4 +1,5 @@
-// A plain idempotent producer, for `sluice produce` and the demo's events. The roles never use it.
+// A plain idempotent producer: for `sluice produce`, the demo's events, and what must be written before a batch is committed
+// (the ledger). Must never carry an outcome: those go with their offset.
 import type { Headers } from '../../ports/stream.ts'
 import type { KafkaClient } from './client.ts'
 

@@ -40,11 +40,13 @@ function cells({
   return [name, ...counts, dollars(usd), withoutUsd === undefined ? '–' : dollars(withoutUsd)]
 }
 
-function compared({ usd, withoutUsd, items, unknown }: CostRow): string[] {
+function compared({ calls, usd, withoutUsd, items, unknown }: CostRow): string[] {
   const open =
     unknown === 0
       ? []
       : [`  ${whole(unknown)} of the calls never returned: they stand at the most that they can have cost.`]
+  if (calls > 0 && usd === 0 && !withoutUsd)
+    return [...open, '  The calls stand at 0: llm.prices did not name the models that were asked.']
   if (withoutUsd === undefined || withoutUsd === 0)
     return [...open, '  No item of some task was asked yet: there is nothing to compare with.']
   const most = Math.max(usd, withoutUsd)

@@ -58,6 +58,15 @@ export function tooSmall(settings: BudgetSettings, share: number, outputTokensMa
   return allLimits(settings, share).find(({ max }) => max.tokens < outputTokensMax + FRAMING_TOKENS || max.nanousd < 1)
 }
 
+/** Names of the providers that no limit in US dollars bounds, since their price is not known; none where there is no such limit. */
+export function unpriced(
+  settings: BudgetSettings,
+  providers: readonly { readonly name: string; readonly price: Price | undefined }[],
+): string[] {
+  if (allLimits(settings, 1).every(({ max }) => max.nanousd === Infinity)) return []
+  return providers.filter(({ price }) => price === undefined).map(({ name }) => name)
+}
+
 const WINDOWS_MS = { minute: 60_000, day: 86_400_000 } as const
 
 /** The limits that a call of the task has to keep; `share` in [0, 1] of what the settings allow, rounded down. */

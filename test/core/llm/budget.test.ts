@@ -12,6 +12,7 @@ import {
   sharesOf,
   tally,
   tooSmall,
+  unpriced,
   worstAmount,
 } from '../../../src/core/llm/budget.ts'
 import type { BudgetSettings } from '../../../src/core/llm/budget.ts'
@@ -53,6 +54,17 @@ describe('limits', () => {
         assert.ok(most(shared).nanousd + processes * most(own).nanousd <= day.usd * 1e9)
       }),
     )
+  })
+
+  test('in dollars bound nothing where there is no price, and say of which provider', () => {
+    const price = { input: 1, cached_input: 1, output: 1 }
+    const providers = [
+      { name: 'priced', price },
+      { name: 'free', price: { input: 0, cached_input: 0, output: 0 } },
+      { name: 'unknown', price: undefined },
+    ]
+    assert.deepEqual(unpriced(SETTINGS, providers), ['unknown'])
+    assert.deepEqual(unpriced({ minute: {}, day: { tokens: 5 }, tasks: {} }, providers), [])
   })
 
   test('one under which a reply alone does not fit is named', () => {
