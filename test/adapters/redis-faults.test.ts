@@ -208,6 +208,35 @@ describe('Redis that fails', { skip: noRedis }, () => {
     assert.equal((await ask(cache)).hits, 1)
   })
 
+  test('one that allows no scripts: what needs them is not there, said once, and the cache works', async () => {
+    const { server: own } = await openOn(PATIENT)
+    const other = new Redis(own.url)
+    await other.acl('SETUSER', 'default', '-eval')
+    other.disconnect()
+    const events: string[] = []
+    const server = redisServer({
+      url: own.url,
+      clock: systemClock,
+      emit: (name, { operation, why }) => events.push(`${name} ${operation} ${why}`),
+      ...PATIENT,
+    })
+    toClose.push(async () => server.close())
+    assert.ok(await server.ready(UNTIL_MS))
+    const cache = redisCache(server, 60)
+    const script = (redis: Redis) => [redis.eval('return 1', 0)]
+    for (let round = 0; round < 3; round++) {
+      assert.equal(await server.read(1, script), 'failed')
+      await server.write(1, script)
+      await cache.set([{ key: KEYS[1]!, value: `kept ${round}` }])
+      assert.deepEqual(await cache.get(KEYS.slice(0, 2)), ['kept', `kept ${round}`])
+    }
+    assert.ok(server.healthy())
+    assert.deepEqual(
+      events.filter((event) => event.startsWith('cache.failed')),
+      ['cache.failed get NOEVAL'],
+    )
+  })
+
   test('a read-only replica: reads are hits, writes are dropped with one event', async () => {
     const { server: main, cache: mainCache } = await openOn(PATIENT, ['--repl-diskless-sync-delay', '0'])
     const { cache, count, events } = await openOn(PATIENT, ['--replicaof', '127.0.0.1', String(main.port)])

@@ -19,6 +19,9 @@ const COMMAND_TIMEOUT_MS = 1_000
 /** What only writes are told, also those of a script that reads: Redis may serve reads all the same. */
 const OF_WRITES: ReadonlySet<string> = new Set(['OOM', 'READONLY', 'MISCONF', 'NOREPLICAS'])
 
+/** Scripts are not allowed here: that says nothing of the other commands, which a cache makes do with. */
+const NO_SCRIPTS = 'NOEVAL'
+
 export interface RedisServerOptions {
   /** redis:// or rediss:// address of one server (not a cluster: keys of one command may be in different slots). */
   readonly url: string
@@ -61,6 +64,7 @@ export function redisServer(options: RedisServerOptions): RedisServer {
   let lastError = 'closed'
   let leaving = false
   let closed = false
+  let allowsScripts = true
 
   redis.on('error', (error: unknown) => (lastError = codeOf(error)))
   redis.on('close', () => {
@@ -90,6 +94,12 @@ export function redisServer(options: RedisServerOptions): RedisServer {
     if (begins && (asked !== 'set' || operation === 'set')) emit('cache.failed', { operation, why, keys })
   }
 
+  function noteNoScripts(operation: Operation, keys: number): void {
+    if (!allowsScripts) return
+    allowsScripts = false
+    emit('cache.failed', { operation, why: NO_SCRIPTS, keys })
+  }
+
   function noteRecovery(episode: Episode | undefined): void {
     if (episode === undefined) return
     const { operation, started, skipped } = episode
@@ -105,9 +115,10 @@ export function redisServer(options: RedisServerOptions): RedisServer {
       const why = await within(deadline_ms, outcome(commands(redis)))
       keysInFlight -= keys
       const ofWrites = why !== undefined && OF_WRITES.has(why)
-      if (why === undefined || ofWrites) noteRecovery(reads.succeeded())
+      if (why === undefined || ofWrites || why === NO_SCRIPTS) noteRecovery(reads.succeeded())
       if (why === undefined) return 'done'
-      noteFailure(ofWrites ? 'set' : 'get', why, keys)
+      if (why === NO_SCRIPTS) noteNoScripts('get', keys)
+      else noteFailure(ofWrites ? 'set' : 'get', why, keys)
       if (why !== 'timeout') return 'failed'
       reconnect()
       return 'late'
@@ -122,8 +133,10 @@ export function redisServer(options: RedisServerOptions): RedisServer {
       entriesInFlight += entries
       const kept = outcome(commands(redis)).then((why) => {
         entriesInFlight -= entries
-        if (why === undefined) return noteRecovery(writes.succeeded())
+        if (why === undefined || why === NO_SCRIPTS) noteRecovery(writes.succeeded())
+        if (why === undefined) return
         emit('cache.dropped', { entries })
+        if (why === NO_SCRIPTS) return noteNoScripts('set', entries)
         noteFailure('set', why, entries)
         if (why === 'timeout') reconnect()
       })
@@ -180,6 +193,7 @@ function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'error'
   if ('code' in error && typeof error.code === 'string') return error.code
   if (error.message === 'Command timed out') return 'timeout'
+  if (/^(?:NOPERM|ERR unknown command)\b.*\beval\b/i.test(error.message)) return NO_SCRIPTS
   const word = /^([A-Z]{2,20}) /.exec(error.message)?.[1]
   return word ?? (error.message.startsWith('Connection is closed') ? 'closed' : error.name)
 }
