@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { SluiceError } from '../../core/error.ts'
 import { withOpenTransactions } from './ends.ts'
-import type { Admin, KafkaMessage } from 'kafkajs'
+import { recordOf } from './record.ts'
+import type { Admin } from 'kafkajs'
 import type { KafkaClient } from './client.ts'
 import type { InputRecord } from '../../ports/stream.ts'
 
@@ -72,6 +73,7 @@ export async function readRanges(
   const sum = (pick: (it: (typeof all)[number]) => bigint) => Number(all.reduce((total, it) => total + pick(it), 0n))
   const total = sum(({ from, end }) => end - from)
   const done = Promise.withResolvers<void>()
+  done.promise.catch(() => {}) // it may end before anybody waits for it
   const late = setTimeout(() => done.reject(new Error('too slow')), NEXT_WITHIN_MS)
   const consumer = kafka.consumer({
     groupId: `sluice-read-${randomBytes(8).toString('hex')}`,
@@ -105,7 +107,8 @@ export async function readRanges(
         const range = left.get(placeOf(topic, partition))
         for (const message of messages) {
           const offset = BigInt(message.offset)
-          if (range && offset >= range.from && offset < range.end) onRecord(recordOf(message), topic, partition)
+          // A batch that comes again has been read: `at` is behind it.
+          if (range && offset >= range.at && offset < range.end) onRecord(recordOf(message), topic, partition)
         }
       },
     })
@@ -132,16 +135,6 @@ export async function rangesOf(admin: Admin, topic: string, since_ms: number): P
     })
   } catch (error) {
     throw new SluiceError('SL201', `${topic} could not be read`, { cause: error })
-  }
-}
-
-function recordOf({ offset, key, value, headers, timestamp }: KafkaMessage): InputRecord {
-  return {
-    offset,
-    key,
-    value,
-    headers: (headers ?? {}) as InputRecord['headers'],
-    timestamp_ms: Number(timestamp),
   }
 }
 

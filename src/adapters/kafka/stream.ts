@@ -5,13 +5,14 @@
 //                      ▲                   │ commit failed: still a member? claim again, compare offsets, repeat
 //                      └── rebalance, seek ┘ not a member any more: drop the work, somebody else does it
 import { SluiceError } from '../../core/error.ts'
-import type { EachBatchPayload, IHeaders } from 'kafkajs'
+import type { EachBatchPayload } from 'kafkajs'
 import type { Emit } from '../../ports/events.ts'
 import { BatchLeft } from '../../ports/stream.ts'
-import type { Handler, InputRecord, OutputRecord, Stream } from '../../ports/stream.ts'
+import type { Handler, OutputRecord, Stream } from '../../ports/stream.ts'
 import type { KafkaClient } from './client.ts'
 import { haltOnOutOfRange } from './offsets.ts'
 import type { Offsets } from './offsets.ts'
+import { recordOf } from './record.ts'
 import { watchConsumer } from './watchdog.ts'
 import { claimPlain, claimTransactional } from './writer.ts'
 import type { PartitionWriter } from './writer.ts'
@@ -153,7 +154,7 @@ export function createKafkaStream(settings: StreamSettings, { client, offsets, e
       let committing = 0
       let isCommitted = false
       try {
-        const records = slice.map(toInput)
+        const records = slice.map(recordOf)
         const outputs = await handler({ topic, partition, records }, progress, (...works) => after.push(works))
         committing = performance.now()
         isCommitted = await commit(payload, outputs, position, next)
@@ -253,29 +254,6 @@ async function assertStillMember(payload: EachBatchPayload): Promise<void> {
     const type = (error as { type?: string }).type ?? ''
     if (['REBALANCE_IN_PROGRESS', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'].includes(type)) throw error
   }
-}
-
-/** What a Date can hold: producers may write any 64-bit number, and Avro's long here ends at 2^53. */
-const TIMESTAMP_MS_MAX = 8.64e15
-
-function toInput(message: EachBatchPayload['batch']['messages'][number]): InputRecord {
-  return {
-    offset: message.offset,
-    timestamp_ms: Math.max(-TIMESTAMP_MS_MAX, Math.min(Number(message.timestamp), TIMESTAMP_MS_MAX)),
-    key: message.key,
-    value: message.value,
-    headers: message.headers ? headersOf(message.headers) : {},
-  }
-}
-
-/** A header that comes twice is an array in kafkajs, one without a value null: the last value counts. */
-function headersOf(headers: IHeaders): InputRecord['headers'] {
-  const plain: Record<string, Buffer | string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    const last = Array.isArray(value) ? value.at(-1) : value
-    if (last !== undefined && last !== null) plain[name] = last
-  }
-  return plain
 }
 
 function isKafkaError(error: unknown): boolean {
