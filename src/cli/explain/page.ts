@@ -1,4 +1,5 @@
-// An explanation as people read it. Texts of products may hold anything: nothing of them reaches the terminal but letters.
+// An explanation as people read it. Texts of products, and headers of records that others wrote, may hold anything: nothing
+// of them reaches the terminal but letters.
 import type { Explanation, GateLevel, Other, Step } from '../../core/explain.ts'
 import type { Task } from '../../core/task.ts'
 import type { Trail } from './trail.ts'
@@ -9,7 +10,9 @@ const INDENT = ' '.repeat(12)
 
 export function explainPage(explanation: Explanation, trail: Trail, task: Task | undefined): string {
   const { item, entity, steps, paid, calls, supersededBy, supersedes } = explanation
-  const lines = [`${plain(item)}: task ${explanation.task}${entity === undefined ? '' : `, entity ${plain(entity)}`}`]
+  const lines = [
+    `${plain(item)}: task ${plain(explanation.task)}${entity === undefined ? '' : `, entity ${plain(entity)}`}`,
+  ]
   const row = (name: string, text: string) => lines.push(`  ${name.padEnd(10)}${text}`)
   const more = (text: string) => lines.push(INDENT + text)
   const { input } = trail
@@ -19,7 +22,7 @@ export function explainPage(explanation: Explanation, trail: Trail, task: Task |
     own?.segments.forEach((text, at) => more(`${task?.segments[at]?.name ?? at}: ${plain(text)}`))
   } else row('input', 'the record is not there any more')
   for (const step of steps) {
-    row(step.role, `${time(step.at_ms)}${since(step, input?.timestamp_ms)}  ${step.record}`)
+    row(step.role, `${time(step.at_ms)}${since(step, input?.timestamp_ms)}  ${plain(step.record)}`)
     for (const text of stepLines(step)) more(text)
   }
   if (paid) {
@@ -29,7 +32,10 @@ export function explainPage(explanation: Explanation, trail: Trail, task: Task |
     if (by === 'exact') more('an equal text was being asked about already: this item waited for that answer')
   }
   for (const { id, provider, model, state, costUsd, items } of calls)
-    row('call', `${plain(id)}  ${plain(provider)}, ${plain(model)}: ${usd(costUsd)} for ${items} items, ${state}`)
+    row(
+      'call',
+      `${plain(id)}  ${plain(provider)}, ${plain(model)}: ${usd(costUsd)} for ${items} items, ${plain(state)}`,
+    )
   if (supersededBy) row('superseded', `by ${otherText(supersededBy)}`)
   for (const other of supersedes) row('supersedes', otherText(other))
   if (steps.length > 0 && steps.every(({ outcome }) => outcome === 'fallback'))
@@ -43,8 +49,9 @@ function stepLines({ asked, outcome, answer, gate, shortlist, why }: Step): stri
     const said = at < asked.length - 1 ? 'passed or not sure' : outcome === 'result' ? 'answered' : 'not sure'
     lines.push(`${tier.padEnd(8)} ${said}; ${took_ms} ms of its batch for ${items} items`)
   })
-  if (answer) lines.push(`→ ${outcome}: ${plain(answer.label)}, by ${answer.tier}, digest ${plain(answer.digest)}`)
-  else lines.push(`→ ${outcome}: ${plain(why ?? '')}`)
+  if (answer)
+    lines.push(`→ ${plain(outcome)}: ${plain(answer.label)}, by ${plain(answer.tier)}, digest ${plain(answer.digest)}`)
+  else lines.push(`→ ${plain(outcome)}: ${plain(why ?? '')}`)
   for (const level of gate) lines.push(`  ${gateText(level)}`)
   for (const { label, probability } of shortlist.slice(0, SHORTLIST_SHOWN))
     lines.push(`  ${probability.toFixed(3)}  ${plain(label)}`)
@@ -59,7 +66,7 @@ function gateText({ level, probability, threshold, cleared }: GateLevel): string
 }
 
 function otherText({ item, label, tier, record }: Other): string {
-  return `${plain(label)}, by ${tier}, of item ${plain(item)} (${record})`
+  return `${plain(label)}, by ${plain(tier)}, of item ${plain(item)} (${plain(record)})`
 }
 
 function since({ at_ms }: Step, from_ms: number | undefined): string {

@@ -42,8 +42,8 @@ export interface Trail {
 }
 
 const OUTCOMES = ['results', 'fallback', 'reviews', 'labels', 'dead-letters', 'calls'] as const
-/** Clocks of producers and broker may differ by so much. */
-const CLOCKS_MS = 60_000
+/** A producer's clock may be ahead by so much (Kafka's default of message.timestamp.after.max.ms). */
+const CLOCKS_MS = 3_600_000
 
 /** Undefined where the text is no item id. */
 export function readItemId(text: string): ItemId | undefined {
@@ -81,8 +81,8 @@ export async function trailOf(deps: TrailDeps, { id, record }: Sought): Promise<
     return keys.length === 0 ? [{ topic }] : keys.map((key) => ({ topic, key }))
   })
   const entities = new Set(items.map(({ entity }) => entity))
-  const isOurs = ({ topic, key, headers }: FoundRecord) =>
-    topic === topics.get('calls')?.name ||
+  const isOurs = ({ topic, key, headers, value }: FoundRecord) =>
+    (topic === topics.get('calls')?.name && mentions(value, name)) ||
     String(headers['sluice-item'] ?? '') === name ||
     (topic === topics.get('results')?.name && entities.has(String(key)))
   const found: FoundRecord[] = []
@@ -112,7 +112,8 @@ export async function soughtBy(deps: TrailDeps, key: string): Promise<readonly S
       since_ms: deps.since_ms,
       // The entity of what waits stands in its value alone.
       onRecord: (record) => {
-        if (waiting.includes(record.topic) || String(record.key) === key) found.push(record)
+        const isOurs = waiting.includes(record.topic) ? mentions(record.value, key) : String(record.key) === key
+        if (isOurs) found.push(record)
       },
       onProgress: (done, total) => deps.onProgress('looking for the key', done, total),
     },
@@ -133,6 +134,14 @@ export async function soughtBy(deps: TrailDeps, key: string): Promise<readonly S
       add(named, record.timestamp_ms)
   }
   return [...items.values()].toSorted((a, b) => b.at_ms - a.at_ms || b.id.index - a.id.index)
+}
+
+/**
+ * Whether the text may stand in the value, in Avro or in the JSON that we write: topics that have to be read whole may be
+ * larger than memory.
+ */
+function mentions(value: Buffer | null, text: string): boolean {
+  return value !== null && (value.includes(text) || value.includes(JSON.stringify(text).slice(1, -1)))
 }
 
 /** What the tasks take from the record; of `id` alone where there is one. */
