@@ -9,6 +9,8 @@ import { createCallWriter } from '../engine/calls.ts'
 import type { Codec } from '../ports/codec.ts'
 import type { Ledger } from '../ports/ledger.ts'
 
+const DECODED_TOGETHER = 2_000
+
 export interface OpenLedger extends Ledger {
   close(): Promise<void>
 }
@@ -50,10 +52,28 @@ export async function readCalls(
   since_ms: number,
   onProgress?: (done: number, total: number) => void,
 ): Promise<CallRecord[]> {
-  const values: (Buffer | null)[] = []
-  const onRecord = ({ value }: { readonly value: Buffer | null }) => void values.push(value)
+  const last = new Map<string, CallRecord>()
+  let values: (Buffer | null)[] = []
+  let decoding = Promise.resolve()
+  const decode = async (some: readonly (Buffer | null)[]) => {
+    const decoded = await codec.decode(topic, some)
+    lastOfEach(
+      decoded.flatMap((it) => (it.ok ? (readCall(it.value) ?? []) : [])),
+      last,
+    )
+  }
+  // A call has three records, and of the day only one each is kept.
+  const take = () => {
+    const some = values
+    values = []
+    decoding = decoding.then(() => decode(some))
+    decoding.catch(() => {})
+  }
+  const onRecord = ({ value }: { readonly value: Buffer | null }) => {
+    if (values.push(value) >= DECODED_TOGETHER) take()
+  }
   await readToEnd(client, topic, { since_ms, uncommitted: true, onRecord, ...(onProgress ? { onProgress } : {}) })
-  const decoded = await codec.decode(topic, values)
-  const calls = decoded.flatMap((it) => (it.ok ? (readCall(it.value) ?? []) : []))
-  return lastOfEach(calls).filter(({ at_ms }) => at_ms >= since_ms)
+  take()
+  await decoding
+  return [...last.values()].filter(({ at_ms }) => at_ms >= since_ms)
 }

@@ -2,13 +2,15 @@
 // as the provider said, or as the most it can have been. Time is faked.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { book, itemsShareOf, lastOfEach, readCall, callValue, settled, spendingOf } from '../../src/core/llm/ledger.ts'
+import * as ledger from '../../src/core/llm/ledger.ts'
 import { LlmStopped } from '../../src/tiers/pulse.ts'
 import { readRequest } from '../fakes/llm.ts'
 import { openItem } from '../support/llm.ts'
 import { shop, world } from '../support/llm-world.ts'
 import type { CallRecord } from '../../src/core/llm/ledger.ts'
 
+const { book, itemsShareOf, readCall, callValue, settled, spendingOf } = ledger
+const lastOfEach = (records: readonly CallRecord[]) => [...ledger.lastOfEach(records).values()]
 const states = (records: readonly CallRecord[]) => records.map(({ id, state }) => `${id} ${state}`)
 const tokens = (records: readonly CallRecord[]) =>
   records.reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0)

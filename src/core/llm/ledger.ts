@@ -91,8 +91,12 @@ export function itemsShareOf({ system, user, schema }: Pick<Prompt, 'system' | '
 }
 
 /** Of each call its last record, by where it stands in the log: `records` are in the order of their partition. */
-export function lastOfEach(records: Iterable<CallRecord>): CallRecord[] {
-  return [...new Map([...records].map((record) => [record.id, record])).values()]
+export function lastOfEach(
+  records: Iterable<CallRecord>,
+  last = new Map<string, CallRecord>(),
+): Map<string, CallRecord> {
+  for (const record of records) last.set(record.id, record)
+  return last
 }
 
 export function spendingOf({ task, at_ms, inputTokens, outputTokens, costUsd: usd }: CallRecord): Spending {
