@@ -204,7 +204,7 @@ export const EVENTS = {
   },
   'ledger.failed': {
     level: 'warn',
-    says: 'a call could not be written down: before the call, it waits; after it, it stands at its reservation until its batch is committed',
+    says: 'a call could not be written down: before the call, it waits; after it, it stands at its reservation until its batch is committed; `history`: what was spent so far could not be read, and all calls wait, once an episode',
     labels: ['task', 'record'],
     metric: events('sluice_ledger_failures_total'),
   },

@@ -26,8 +26,18 @@ export function openBooks({ config, client, codec, clock, emit, topicName }: Run
   const settings = config.llm.budget
   const { url } = config.redis
   const { shared, own } = sharesOf(url !== '', settings.processes_max)
-  const history: History = async (purse, since_ms) =>
-    (await readCalls(client, topic, codec, since_ms)).filter((call) => call.purse === purse).map(spendingOf)
+  let unread = false
+  const history: History = async (purse, since_ms) => {
+    try {
+      const calls = await readCalls(client, topic, codec, since_ms)
+      unread = false
+      return calls.filter((call) => call.purse === purse).map(spendingOf)
+    } catch (error) {
+      if (!unread) emit('ledger.failed', { task: 'all', record: 'history', detail: (error as Error).message })
+      unread = true
+      throw error
+    }
+  }
   for (const provider of unpriced(settings, config.llm.providers)) emit('budget.unpriced', { provider })
   const alone = memoryBudget({ settings, share: own, history, clock })
   // A connection of its own: a Redis too full to count is not too full to be read by the caches.

@@ -95,23 +95,25 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
         await granted.settle(NOTHING)
         throw error
       })
-      const isWritten = await ledger.write(record).then(
-        () => true,
-        () => false,
-      )
+      const isWritten = await acknowledged(record)
       if (isWritten && (await granted.stands())) return { granted, record, sent }
       sent()
       // Without an answer it may have been written all the same: then the ledger is above what was spent by this call.
-      if (isWritten) await written(failed(record))
-      else emit('ledger.failed', { task, record: record.state })
+      if (isWritten) await acknowledged(failed(record))
       await granted.settle(NOTHING)
       await clock.sleep(wait_ms(LEDGER_BACKOFF, failures, random()), signal)
     }
   }
 
-  /** The outcomes' transaction writes it again: what fails here is a matter of the time between. */
-  async function written(record: CallRecord): Promise<void> {
-    await ledger.write(record).catch(() => emit('ledger.failed', { task, record: record.state }))
+  /** What fails after the call is a matter of the time between: the outcomes' transaction writes it again. */
+  async function acknowledged(record: CallRecord): Promise<boolean> {
+    try {
+      await ledger.write(record)
+      return true
+    } catch (error) {
+      emit('ledger.failed', { task, record: record.state, detail: (error as Error).message })
+      return false
+    }
   }
 
   return {
@@ -131,14 +133,14 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
         try {
           reply = await replying
         } catch (error) {
-          if (!isAsked || isUnbilled(error)) await Promise.all([written(failed(record)), granted.settle(NOTHING)])
+          if (!isAsked || isUnbilled(error)) await Promise.all([acknowledged(failed(record)), granted.settle(NOTHING)])
           throw error
         }
-        const usage = known(reply.usage, most)
+        const usage = known(reply, most)
         const done = settled(record, usage, price, itemsShare)
         keep(done)
         // The ledger first: a process that dies between the two has put nothing back that is still written down as spent.
-        await written(done)
+        await acknowledged(done)
         await granted.settle(amountOf(usage, price))
         return { ...reply, usage }
       }
@@ -150,7 +152,8 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
   }
 }
 
-/** No request is empty: a provider that says so says nothing, and then it may have been the most. */
-function known(usage: LlmUsage, most: LlmUsage): LlmUsage {
-  return usage.inputTokens > 0 ? usage : most
+/** No request is empty, and no text: a provider that says so says nothing, and then it may have been the most. */
+function known({ usage, text }: LlmReply, most: LlmUsage): LlmUsage {
+  if (usage.inputTokens === 0) return most
+  return text !== '' && usage.outputTokens === 0 ? { ...usage, outputTokens: most.outputTokens } : usage
 }

@@ -72,7 +72,7 @@ describe('a call', () => {
     const results = await ask(shop(3))
     assert.ok(results.every(({ kind }) => kind === 'answered'))
     assert.equal(llm.requests.length, 1)
-    assert.equal(count('ledger.failed', { record: 'reserved' }), 4)
+    assert.equal(count('ledger.failed', { record: 'reserved', detail: 'the fake ledger is away' }), 4)
   })
 
   test('is not made where its reservation was forgotten before it was written down, and is reserved again', async () => {
@@ -92,6 +92,27 @@ describe('a call', () => {
     const left = 100_000 - tokens(lastOfEach(books.records))
     assert.equal((await books.budget.reserve('shop', { tokens: left, nanousd: 0 })).kind, 'reserved')
   })
+
+  for (const [what, usage, is] of [
+    ['nothing of its usage', { inputTokens: 0, outputTokens: 0 }, { asMuch: true, outputTokens: 4_000 }],
+    ['nothing of what it wrote', { inputTokens: 70, outputTokens: 0 }, { asMuch: false, outputTokens: 4_000 }],
+    ['both', { inputTokens: 70, outputTokens: 9 }, { asMuch: false, outputTokens: 9 }],
+  ] as const)
+    test(`whose provider says ${what} counts what it says, and the most where it says nothing`, async () => {
+      const { ask, llm, books } = world()
+      const { complete } = llm
+      Object.assign(llm, {
+        complete: async (...given: Parameters<typeof complete>) => {
+          const reply = await complete(...given)
+          return { ...reply, usage: { ...usage, cachedInputTokens: 0 } }
+        },
+      })
+      await ask(shop(1))
+      const [most, last] = books.records
+      assert.equal(last!.state, 'settled')
+      assert.equal(last!.inputTokens, is.asMuch ? most!.inputTokens : 70)
+      assert.equal(last!.outputTokens, is.outputTokens)
+    })
 
   test('whose settlement cannot be written answers its items all the same', async () => {
     const { ask, llm, books, count } = world()

@@ -193,7 +193,11 @@ export function redisBudget(server: RedisServer, options: RedisBudgetOptions): B
       // The ledger could not be read, or Redis was emptied again meanwhile.
       if (said?.[0] === -1) return { kind: 'over', limit: 'ledger', wait_ms: RETRY_MS, never: false }
       setAlone(said === undefined)
-      if (said === undefined) return own.reserve(task, most)
+      if (said === undefined) {
+        const alone = await own.reserve(task, most)
+        // What has no room in the part kept back has it again once Redis answers.
+        return alone.kind === 'over' ? { ...alone, never: limits.some((limit) => !fits(limit, NOTHING, most)) } : alone
+      }
       const [refusing, ...rest] = said
       if (refusing === 0) return granted(limits, most, rest)
       const limit = limits[Number(refusing) - 1]!
