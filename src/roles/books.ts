@@ -13,6 +13,9 @@ import type { Books } from '../tiers/llm-account.ts'
 import { openLedger, readCalls } from './ledger.ts'
 import type { Runtime } from './runtime.ts'
 
+/** Who waits asks again within seconds; who does not was stopped, or its partition is another's now. */
+const WAITS_MS = 10_000
+
 export interface OpenBooks extends Books {
   /** Books calls with their outcomes. */
   readonly calls: CallWriter
@@ -47,17 +50,20 @@ export function openBooks({ config, client, codec, clock, emit, topicName }: Run
   const budget = redis
     ? redisBudget(redis, { settings, share: shared, scope, history, own: alone, clock, emit })
     : alone
-  const waiting = new Map<string, string>()
+  const waiting = new Map<string, { readonly limit: string; readonly at: number }>()
   return {
     budget: {
       async reserve(task, most) {
         const said = await budget.reserve(task, most)
-        if (said.kind === 'over') waiting.set(task, said.limit)
+        if (said.kind === 'over') waiting.set(task, { limit: said.limit, at: clock.elapsed() })
         else waiting.delete(task)
         return said
       },
     },
-    degraded: () => Array.from(waiting, ([task, limit]) => `calls of ${task} wait for the budget (${limit})`),
+    degraded: () =>
+      [...waiting]
+        .filter(([, { at }]) => clock.elapsed() - at < WAITS_MS)
+        .map(([task, { limit }]) => `calls of ${task} wait for the budget (${limit})`),
     ledger,
     calls: createCallWriter(topic, codec),
     newId: randomUUID,
