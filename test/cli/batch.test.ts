@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { startStandIn } from '../../scripts/llm-stand-in.ts'
+import { openBatchStore } from '../../src/adapters/files/batch-store.ts'
 import { run } from '../../src/cli/batch.ts'
 import { pathKey } from '../../src/core/labels.ts'
 import { EXAMPLES } from '../support/benchmark-task.ts'
@@ -141,6 +142,20 @@ describe('sluice batch', () => {
       message: /^\$0\.0000 is spent, \d+ requests cost \$0\.\d+ at most, and --budget is \$0\.0001$/,
     })
     assert.equal(standIn.batchCounters().batches, made)
+  })
+
+  test('two at work in one folder: the later one ends before it hands anything in, and the first one goes on', async () => {
+    const folder = join(dir, 'shared')
+    const file = join(folder, 'batches.json')
+    const [one, two] = [await openBatchStore(file), await openBatchStore(file)]
+    await one.begin({ task: 't' })
+    await assert.rejects(two.begin({ task: 't' }), { code: 'SL102', message: /another process/ })
+    const part = { name: 'p', keys: ['k'], begun_ms: 1 }
+    const late = await openBatchStore(file)
+    await one.put(0, part)
+    await assert.rejects(late.put(0, { ...part, id: 'x' }), { code: 'SL102', message: /another process/ })
+    await one.put(0, { ...part, id: 'y' })
+    assert.deepEqual((await openBatchStore(file)).parts(), [{ ...part, id: 'y' }])
   })
 
   test('a folder that was begun with another prompt or model is not gone on with', async () => {

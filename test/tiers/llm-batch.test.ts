@@ -203,7 +203,7 @@ describe('batches', () => {
 
   test('are not made twice when the provider says nothing of the first one, even if its list is slow', async () => {
     standIn.batchControl({ cutAfterCreate: true, listed_ms: 200 })
-    const one = world({ settle_ms: 800 })
+    const one = world({ settle_ms: 3_000 })
     await assert.rejects(finish(one), LlmUnavailable)
     const { work } = await finish(one)
     assert.equal(one.right(work), 9)

@@ -1,5 +1,6 @@
 // How far the batches of one folder are: one small file, written beside its place, flushed and moved there, so that a
-// crash leaves the old one or the new one. Holds names and counts, never a key, a prompt or a text.
+// crash leaves the old one or the new one. Never written over what another process wrote meanwhile. Holds names and counts,
+// never a key, a prompt or a text.
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
@@ -34,31 +35,39 @@ export interface FileBatchStore extends BatchStore {
 export async function openBatchStore(file: string): Promise<FileBatchStore> {
   const unusable = (error: unknown) =>
     new SluiceError('SL102', `${file}: ${(error as Error).message}`, { cause: error })
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw unusable(error)
-  })
+  const read = () =>
+    readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw unusable(error)
+    })
+  /** As this process knows the file. */
+  let text = await read()
   let of: Readonly<Record<string, string>> | undefined
   let parts: BatchPart[] = []
   if (text !== undefined) {
-    const read = fileSchema.safeParse(json(text))
-    if (!read.success) throw unusable(new Error('not a file of batches, or damaged'))
-    of = read.data.of
-    parts = read.data.parts
+    const { data, success } = fileSchema.safeParse(json(text))
+    if (!success) throw unusable(new Error('not a file of batches, or damaged'))
+    of = data.of
+    parts = data.parts
   }
 
   async function write(): Promise<void> {
+    // Two that hand in what both believe to be missing would pay for it twice.
+    if ((await read()) !== text)
+      throw unusable(new Error('another process works in this folder: let it end, then run this again'))
+    const next = JSON.stringify({ version: 1, of, parts })
     try {
       await mkdir(dirname(file), { recursive: true })
       const temporary = `${file}.part`
       const handle = await open(temporary, 'w')
       try {
-        await handle.writeFile(JSON.stringify({ version: 1, of, parts }))
+        await handle.writeFile(next)
         await handle.sync()
       } finally {
         await handle.close()
       }
       await rename(temporary, file)
+      text = next
     } catch (error) {
       throw unusable(error)
     }
