@@ -18,4 +18,8 @@ export interface NearStore {
   find(questions: readonly Uint32Array[]): Promise<readonly (readonly NearEntry[])[]>
   /** Keeps the entries if it can; resolves in bounded time. */
   add(entries: readonly NearAddition[]): Promise<void>
+  /** Whether some process lately said that the tier is off; undefined where the store does not answer. */
+  isOff(): Promise<boolean | undefined>
+  /** Tells the other processes; `off` is forgotten after an hour. Resolves in bounded time. */
+  sayOff(isOff: boolean): Promise<void>
 }

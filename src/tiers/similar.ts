@@ -25,6 +25,8 @@ import type { TierPort } from '../ports/tier.ts'
 export const BANDING = { bands: 16, rows: 5 }
 /** A correction made by another process stays unseen in this one for at most this long. */
 const BELIEVED_MS = 300_000
+/** A tier that is off is said to be, to processes that hear nothing of its false hits, this often. */
+const SAY_AGAIN_MS = 600_000
 
 export interface SimilarTier extends TierPort {
   /**
@@ -64,6 +66,7 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
   const known = neighbours<Known>({ ...BANDING, entries_max, bytes_max })
   const values = answeredTexts(task)
   const audit = createAudit<Answer>(audit_share, false_hits_max)
+  let saidOff_ms = -Infinity
   const signed = new WeakMap<Item, Signature>()
   const sameLabel = (a: Answer, b: Answer) => pathKey(a.label) === pathKey(b.label)
 
@@ -84,7 +87,8 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
 
   /** Learns what other processes know of these texts. */
   async function ask(shared: NearStore, asked: readonly Signature[]): Promise<void> {
-    const found = await shared.find(asked.map(known.bands))
+    const [found, off] = await Promise.all([shared.find(asked.map(known.bands)), shared.isOff()])
+    if (off !== undefined && audit.told(off)) emit('similar.switched', { task: task.name, state: off ? 'off' : 'on' })
     const read = new Map<string, { readonly signature: Signature; readonly answer: Answer } | undefined>()
     let rejected = 0
     /** Texts that many are asked about stand beside each of them: read once. */
@@ -129,9 +133,13 @@ export function similarTier({ task, store, clock, emit }: SimilarOptions): Simil
     if (truth.tier === 'similar') return
     const heard = audit.heard(textHash, (given) => sameLabel(given, truth))
     if (heard === undefined) return
-    const { isWrong, switched, rate, low, high } = heard
+    const { isWrong, state, isNew, rate, low, high } = heard
     emit('similar.audited', { task: task.name, right: String(!isWrong), rate, low, high })
-    if (switched !== undefined) emit('similar.switched', { task: task.name, state: switched, rate, low, high })
+    if (isNew) emit('similar.switched', { task: task.name, state, rate, low, high })
+    const isDue = state === 'off' && clock.elapsed() - saidOff_ms > SAY_AGAIN_MS
+    if (!isNew && !isDue) return
+    saidOff_ms = clock.elapsed()
+    void store?.sayOff(state === 'off')
   }
 
   /** Once an item: it is looked up, held against others in flight, and learned. */

@@ -88,6 +88,14 @@ function contract(name: string, open: () => Promise<World>, skip: false | string
       )
     })
 
+    test('the tier is on until somebody says that it is off, and then until somebody says that it is on', async () => {
+      assert.equal(await world.store.isOff(), false)
+      for (const said of [true, true, false]) {
+        await world.store.sayOff(said)
+        assert.equal(await world.store.isOff(), said)
+      }
+    })
+
     test('nothing asked is nothing found; nothing added is no error', async () => {
       assert.deepEqual(await world.store.find([]), [])
       await world.store.add([])
@@ -99,39 +107,49 @@ contract('memory', async () => ({ store: memoryNear(), close: async () => {} }))
 contract('Redis', () => redisWorld(PATIENT), noRedis)
 
 describe('the shared store over a Redis that is not well', { skip: noRedis }, () => {
-  test('keys of another type are passed over, and the entries beside them are found', async () => {
+  test('keys of another type are passed over, and the entries beside them are found', async (t) => {
     const { store, redis, close } = await redisWorld(PATIENT)
     const client = new Redis(redis.url)
+    t.after(() => {
+      client.disconnect()
+      return close()
+    })
     await store.add([entry('a', 1, 2, 3)])
     await client.set('sluice:test:0:1', 'no sorted set')
     assert.deepEqual(ids(await store.find([bands(1, 2, 9)])), [['a']])
     await client.del('sluice:test:t:a')
     await client.rpush('sluice:test:t:a', 'no text')
     assert.deepEqual(ids(await store.find([bands(9, 2, 9)])), [[]])
+    await client.rpush('sluice:test:off', 'no text')
+    assert.equal(await store.isOff(), false)
+    await store.sayOff(true)
+    assert.equal(await store.isOff(), true)
     await store.add([entry('a', 1, 2, 3)])
     assert.deepEqual(ids(await store.find([bands(1, 9, 9)])), [['a']], 'what is written takes their place')
-    client.disconnect()
-    await close()
   })
 
-  test('killed, or silent: nothing is found, soon, and adding is no error', async () => {
+  test('killed, or silent: nothing is found, soon, and adding is no error', async (t) => {
     const { store, redis, close } = await redisWorld({})
+    t.after(close)
     await store.add([entry('a', 1, 2, 3)])
     redis.signal('SIGSTOP')
     assert.deepEqual(await store.find([bands(1, 2, 3)]), [[]])
     await store.add([entry('b', 1, 2, 3)])
     redis.signal('SIGKILL')
     assert.deepEqual(await store.find([bands(1, 2, 3)]), [[]])
-    await close()
+    assert.equal(await store.isOff(), undefined)
+    await store.sayOff(true)
   })
 
-  test('a server that never says a word: nothing is found', async () => {
+  test('a server that never says a word: nothing is found', async (t) => {
     const hole = await startBlackHole()
     const server = redisServer({ url: hole.url, clock: systemClock, emit: silent })
+    t.after(() => {
+      server.close()
+      return hole.stop()
+    })
     const store = redisNear(server, { scope: 's', ttl_s: 60, clock: systemClock })
     assert.deepEqual(await store.find([bands(1, 2, 3)]), [[]])
-    server.close()
-    await hole.stop()
   })
 
   test('more than there is time for is asked in part: a Redis that is well is never late for it', async () => {

@@ -6,6 +6,7 @@ const WAYS = 4
 export function memoryNear(): NearStore {
   const values = new Map<string, { value: string; rank: number }>()
   const bands = new Map<string, string[]>()
+  let off = false
   const keys = (hashes: Uint32Array) => Array.from(hashes, (hash, band) => `${band}:${hash}`)
   return {
     async find(questions) {
@@ -16,6 +17,10 @@ export function memoryNear(): NearStore {
           return held === undefined ? [] : [{ id, value: held.value }]
         })
       })
+    },
+    isOff: async () => off,
+    async sayOff(isOff) {
+      off = isOff
     },
     async add(entries) {
       for (const { id, value, bands: hashes, rank } of entries) {

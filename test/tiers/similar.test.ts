@@ -79,6 +79,7 @@ describe('the similar tier', () => {
 
   test('believes nothing of the store that the task could not have kept', async () => {
     const forged = (value: string): NearStore => ({
+      ...memoryNear(),
       find: async (questions) => questions.map(() => [{ id: 'x', value }]),
       add: async () => {},
     })
@@ -151,6 +152,7 @@ describe('the similar tier', () => {
   test('what it has learned stays known where the store has lost it, and the store is not asked each time', async () => {
     let asked = 0
     const lost: NearStore = {
+      ...memoryNear(),
       find: async (questions) => ((asked += questions.length), questions.map(() => [])),
       add: async () => {},
     }
@@ -217,6 +219,44 @@ describe('the similar tier', () => {
     await teach(GOUDA, llm())
     const again = Array.from('abcdefghijkl', (letter, at) => itemOf(at, `${GOUDA} ${letter}`))
     assert.ok((await tier.answer(again)).some(({ kind }) => kind === 'answer'))
+  })
+
+  test('a process that hears nothing itself believes the one that does, and goes on when that does', async () => {
+    const [store, clock] = [memoryNear(), fakeClock()]
+    const hearing = open({ audit_share: 1, false_hits_max: 0.2, entries_max: 5_000 }, store, clock)
+    const deaf = open({}, store, clock)
+    const word = (number: number) => ((number * 2_654_435_761) % 2 ** 32).toString(36)
+    const title = (number: number) => [1, 2, 3, 4].map((at) => word(4 * number + at)).join(' ')
+    const feed = async (from: number, to: number, truth: Answer) => {
+      for (let number = from; number < to; number++) {
+        await hearing.teach(title(number), llm())
+        assert.equal((await hearing.ask(`${title(number)}s`)).kind, 'pass')
+        await hearing.teach(`${title(number)}s`, truth)
+      }
+    }
+    const states = ({ events }: typeof deaf) =>
+      events.flatMap(({ name, fields }) => (name === 'similar.switched' ? [fields['state']] : []))
+    assert.equal((await deaf.ask('nothing is near this')).kind, 'pass')
+    await hearing.teach(GOUDA, llm())
+    assert.equal((await deaf.ask(GOUDA_TOO)).kind, 'answer')
+    await feed(0, 12, llm(BREAD))
+    assert.deepEqual([states(hearing), await store.isOff()], [['off'], true])
+    await deaf.ask('nothing is near this either')
+    assert.equal((await deaf.ask(GOUDA_TOO)).kind, 'pass')
+    await store.sayOff(false)
+    await clock.sleep(601_000)
+    await feed(12, 13, llm(BREAD))
+    assert.equal(await store.isOff(), true, 'said again')
+    await feed(13, 80, llm())
+    await deaf.ask('nor this')
+    assert.equal((await deaf.ask(GOUDA_TOO)).kind, 'answer')
+    assert.deepEqual(
+      [states(hearing), states(deaf)],
+      [
+        ['off', 'on'],
+        ['off', 'on'],
+      ],
+    )
   })
 
   test('a batch without items is no error', async () => {

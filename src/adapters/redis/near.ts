@@ -10,6 +10,8 @@ import type { RedisServer } from './server.ts'
 const WAYS = 4
 /** Questions a script: Redis serves others between two of them. */
 const CHUNK = 25
+/** Who says that the tier is off says it again, or it was somebody who is gone. */
+const OFF_TTL_S = 3_600
 /** Scripts under way at once: Redis works on one while the other's reply is read. */
 const LANES = 2
 
@@ -73,6 +75,7 @@ export interface RedisNearOptions {
 
 export function redisNear(server: RedisServer, { scope, ttl_s, clock }: RedisNearOptions): NearStore {
   const prefix = `${scope}:t:`
+  const offKey = `${scope}:off`
   const bandKeys = (bands: Uint32Array) => Array.from(bands, (hash, band) => `${scope}:${band}:${hash.toString(36)}`)
 
   async function findChunk(redis: Redis, questions: readonly Uint32Array[]): Promise<NearEntry[][]> {
@@ -98,6 +101,14 @@ export function redisNear(server: RedisServer, { scope, ttl_s, clock }: RedisNea
       const answered = await server.read(keysAtOnce, (redis) => Array.from({ length: LANES }, () => lane(redis)))
       return answered === 'late' ? out.slice() : out
     },
+    async isOff() {
+      let said: readonly (string | null)[] | undefined
+      // Unlike GET, MGET takes a key of another type for none.
+      await server.read(1, (redis) => [redis.mget(offKey).then((found) => (said = found))])
+      return said && said[0] === '1'
+    },
+    sayOff: (isOff) =>
+      server.write(1, (redis) => [isOff ? redis.set(offKey, '1', 'EX', OFF_TTL_S) : redis.del(offKey)]),
     add: (entries) =>
       server.write(entries.length, (redis) =>
         entries.map(({ id, value, bands, rank }) => {

@@ -16,7 +16,7 @@ export const NONE_AUDITED: Audited = { hits: 0, wrong: 0 }
 const SEED = 77
 /** Audited hits that count. */
 const REMEMBERED = 2_000
-/** Fewer switch nothing off: of a single hit that is wrong the interval begins at .2. */
+/** Fewer switch nothing: of a single hit that is wrong the interval begins at .2. */
 const PROOF_MIN = 10
 /** Hits passed on whose answers are awaited; the oldest is given up. */
 const AWAITED_MAX = 20_000
@@ -32,6 +32,8 @@ export function observed({ hits, wrong }: Audited, isWrong: boolean, memory: num
   return { hits: hits * keep + 1, wrong: wrong * keep + (isWrong ? 1 : 0) }
 }
 
+export type State = 'on' | 'off'
+
 export interface FalseHits extends Interval {
   readonly rate: number
 }
@@ -44,7 +46,13 @@ export function falseHits({ hits, wrong }: Audited): FalseHits {
 /** Goes off where the whole interval is above the limit, and on again where its rate is no longer above it. */
 export function isOff(audited: Audited, limit: number, wasOff: boolean): boolean {
   const { rate, low } = falseHits(audited)
-  return wasOff ? rate > limit : audited.hits >= PROOF_MIN && low > limit
+  if (!isProof(audited)) return wasOff
+  return wasOff ? rate > limit : low > limit
+}
+
+/** Rounded: each hit takes a little from those before. */
+function isProof({ hits }: Audited): boolean {
+  return Math.round(hits) >= PROOF_MIN
 }
 
 export interface Audit<T> {
@@ -57,12 +65,15 @@ export interface Audit<T> {
   next(textHash: string, given: T, isHeard?: boolean): 'answered' | 'audited' | 'off'
   /** What the next tiers said of a text. Undefined where no hit on it was passed on. */
   heard(textHash: string, isSame: (given: T) => boolean): Heard | undefined
+  /** What another process has found. Counts while this one has heard too little itself; true where it switched it. */
+  told(isOff: boolean): boolean
 }
 
 export interface Heard extends FalseHits {
   readonly isWrong: boolean
-  /** Where this was what switched the tier. */
-  readonly switched: 'off' | 'on' | undefined
+  /** What the tier is now, and whether this was what switched it. */
+  readonly state: State
+  readonly isNew: boolean
 }
 
 /** `share` of hits audited while on; `limit`: the false-hit rate above which the tier goes off. */
@@ -90,7 +101,12 @@ export function createAudit<T>(share: number, limit: number): Audit<T> {
       audited = observed(audited, isWrong, REMEMBERED)
       const was = off
       off = isOff(audited, limit, was)
-      return { isWrong, switched: off === was ? undefined : off ? 'off' : 'on', ...falseHits(audited) }
+      return { isWrong, state: off ? 'off' : 'on', isNew: off !== was, ...falseHits(audited) }
+    },
+    told(isOff) {
+      if (isProof(audited) || isOff === off) return false
+      off = isOff
+      return true
     },
   }
 }

@@ -92,8 +92,8 @@ describe('the audit', () => {
     const feed = (hits: number, truth: string) => {
       for (let hit = 0; hit < hits; hit++) {
         if (audit.next(`text ${hit}`, 'x') === 'answered') continue
-        const switched = audit.heard(`text ${hit}`, (given) => given === truth)?.switched
-        if (switched) switches.push(switched)
+        const heard = audit.heard(`text ${hit}`, (given) => given === truth)
+        if (heard?.isNew) switches.push(heard.state)
       }
     }
     feed(2_000, 'y')
@@ -101,6 +101,19 @@ describe('the audit', () => {
     assert.equal(audit.next('any', 'x'), 'off')
     feed(20_000, 'x')
     assert.deepEqual(switches, ['off', 'on'])
+  })
+
+  test('what another process found counts until this one has heard enough itself', () => {
+    const audit = createAudit<string>(1, 0.1)
+    assert.deepEqual([audit.told(false), audit.told(true), audit.told(true)], [false, true, false])
+    assert.equal(audit.next('any', 'x'), 'off')
+    for (let hit = 0; hit < 9; hit++) {
+      audit.next(`text ${hit}`, 'x')
+      assert.equal(audit.heard(`text ${hit}`, () => true)?.state, 'off')
+    }
+    audit.next('the tenth', 'x')
+    const { state, isNew } = audit.heard('the tenth', () => true)!
+    assert.deepEqual([state, isNew, audit.told(true)], ['on', true, false])
   })
 
   test('hits whose answer never comes are given up, the oldest first', () => {
