@@ -50,4 +50,12 @@ describe('the budget in the configuration', () => {
     await load({ budget }, 'redis://127.0.0.1:1')
     await load({ budget: { ...budget, processes_max: 1 } })
   })
+
+  test('must hold one call in dollars as well, by the prices of whoever may be asked', async () => {
+    const prices = { m: { input: 1, cached_input: 0.1, output: 10 } }
+    const given = { model: 'm', prices, budget: { day: { usd: 0.3 } } }
+    await refused(given, /0\.075 dollars a day is this process's part, and one reply may cost 0\.0805/)
+    await load({ ...given, output_tokens_max: 7_000 })
+    await load({ ...given, prices: {} })
+  })
 })

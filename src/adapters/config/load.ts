@@ -50,11 +50,17 @@ function assertBudget(file: string, { llm, redis, tasks }: Config): void {
     throw new SluiceError('SL101', `${file}: llm.budget.tasks: "${stranger}" is not in tasks.enabled${meant}`)
   }
   const { shared, own } = sharesOf(redis.url !== '', llm.budget.processes_max)
-  const limit = tooSmall(llm.budget, Math.max(shared, own), llm.output_tokens_max)
-  if (limit === undefined) return
+  const prices = llm.providers.map(({ price }) => price)
+  const small = tooSmall(llm.budget, Math.max(shared, own), llm.output_tokens_max, prices)
+  if (small === undefined) return
+  const { limit, needs } = small
+  const usd = ({ nanousd }: typeof needs) => Number((nanousd / 1e9).toPrecision(3))
+  const dear = limit.max.tokens >= needs.tokens
+  const part = dear ? `${usd(limit.max)} dollars` : `${limit.max.tokens} tokens`
+  const cost = dear ? `cost ${usd(needs)} (` : 'take '
   throw new SluiceError(
     'SL101',
-    `${file}: llm.budget: ${limit.max.tokens} tokens a ${limit.name} is this process's part, and one reply may take llm.output_tokens_max, ${llm.output_tokens_max}`,
+    `${file}: llm.budget: ${part} a ${limit.name} is this process's part, and one reply may ${cost}llm.output_tokens_max, ${llm.output_tokens_max}${dear ? ')' : ''}`,
   )
 }
 

@@ -53,9 +53,18 @@ export function sharesOf(canShare: boolean, processes_max: number): { readonly s
   return canShare ? { shared: 1 - KEPT_BACK, own: KEPT_BACK / processes_max } : { shared: 0, own: 1 / processes_max }
 }
 
-/** The limit under which no call at all would fit, since a reply alone may take so many tokens. */
-export function tooSmall(settings: BudgetSettings, share: number, outputTokensMax: number): Limit | undefined {
-  return allLimits(settings, share).find(({ max }) => max.tokens < outputTokensMax + FRAMING_TOKENS || max.nanousd < 1)
+/** A limit under which some call would never fit, since a reply alone may take so many tokens; `needs`: what it may cost. */
+export function tooSmall(
+  settings: BudgetSettings,
+  share: number,
+  outputTokensMax: number,
+  prices: readonly (Price | undefined)[],
+): { readonly limit: Limit; readonly needs: Amount } | undefined {
+  const usage = { inputTokens: FRAMING_TOKENS, cachedInputTokens: 0, outputTokens: outputTokensMax }
+  const all = prices.map((price) => worstAmount(usage, price))
+  const needs = all.reduce((most, one) => (one.nanousd > most.nanousd ? one : most))
+  const limit = allLimits(settings, share).find((one) => !fits(one, NOTHING, needs))
+  return limit && { limit, needs }
 }
 
 /** Names of the providers that no limit in US dollars bounds, since their price is not known; none where there is no such limit. */

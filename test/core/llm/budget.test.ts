@@ -68,9 +68,14 @@ describe('limits', () => {
   })
 
   test('one under which a reply alone does not fit is named', () => {
-    assert.equal(tooSmall(SETTINGS, 1, 400), undefined)
-    assert.equal(tooSmall(SETTINGS, 1, 800)?.name, 'minute')
-    assert.equal(tooSmall(SETTINGS, 0.5, 400)?.name, 'minute')
+    const named = (share: number, tokens: number, output = 0) =>
+      tooSmall(SETTINGS, share, tokens, [undefined, { input: 0, cached_input: 0, output }])?.limit.name
+    assert.equal(named(1, 400), undefined)
+    assert.equal(named(1, 800), 'minute')
+    assert.equal(named(0.5, 400), 'minute')
+    assert.equal(named(1, 400, 1_000), undefined)
+    assert.equal(named(1, 400, 1_500), 'day of taxonomy')
+    assert.equal(named(1, 400, 6_000), 'day')
   })
 })
 
