@@ -4,7 +4,10 @@ import { Redis } from 'ioredis'
 import type { BudgetSettings } from '../../src/core/llm/budget.ts'
 import type { Budget, Reserved } from '../../src/ports/budget.ts'
 
-export const NOBODY: Budget = { reserve: async () => ({ kind: 'over', limit: 'nobody', wait_ms: 1, never: false }) }
+/** The limit that NOBODY names. */
+export const ASKED_ALONE = 'nobody'
+
+export const NOBODY: Budget = { reserve: async () => ({ kind: 'over', limit: ASKED_ALONE, wait_ms: 1, never: false }) }
 
 /** Never late: this is about what is counted; a slow machine is the business of the other tests. */
 export function patiently(url: string) {

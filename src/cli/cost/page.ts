@@ -44,7 +44,9 @@ function compared({ calls, usd, withoutUsd, items, unknown }: CostRow): string[]
   const open =
     unknown === 0
       ? []
-      : [`  ${whole(unknown)} of the calls never returned: they stand at the most that they can have cost.`]
+      : [
+          `  ${whole(unknown)} of the calls have not returned (cut off, or still out): they stand at the most that they can have cost.`,
+        ]
   if (calls > 0 && usd === 0 && !withoutUsd)
     return [...open, '  The calls stand at 0: llm.prices did not name the models that were asked.']
   if (withoutUsd === undefined || withoutUsd === 0)
