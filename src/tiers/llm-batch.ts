@@ -67,6 +67,9 @@ export interface BatchWork {
   harvest(signal: AbortSignal): Promise<TakenIn>
 }
 
+/** So many texts in a row are not all at fault. */
+const TRIES_MAX = 3
+
 export function createBatchWork(options: BatchOptions): BatchWork {
   const { start, render, batches, calls, store, clock, hash, limits } = options
   const rounds = () =>
@@ -92,15 +95,27 @@ export function createBatchWork(options: BatchOptions): BatchWork {
   }
 
   /** One request at once, for the full price: a wrong key or model shows, and the adapter learns what the model takes. */
-  async function tryOne({ key, request }: Keyed<LlmRequest>, signal: AbortSignal): Promise<void> {
+  async function tryOne({ key, request }: Keyed<LlmRequest>, signal: AbortSignal): Promise<LlmRejected | undefined> {
     const began = clock.elapsed()
     try {
       await keep(key, await batches.llm.complete(request, signal), Math.max(1, clock.elapsed() - began))
+      return undefined
     } catch (error) {
       if (!(error instanceof LlmRejected)) throw error
       await keepRejected(key)
+      return error
     }
-    tried = true
+  }
+
+  /** How many were tried. Throws LlmRejected where all of the first ones are turned down: that is no fault of theirs. */
+  async function tryFirst(all: readonly Keyed<LlmRequest>[], known: boolean, signal: AbortSignal): Promise<number> {
+    for (const [at, one] of all.entries()) {
+      const why = await tryOne(one, signal)
+      tried = known || why === undefined
+      if (tried) return at + 1
+      if (at + 1 === TRIES_MAX) throw why
+    }
+    return all.length
   }
 
   const keepRejected = (key: string): Promise<void> =>
@@ -138,10 +153,9 @@ export function createBatchWork(options: BatchOptions): BatchWork {
       const all_usd = now.missing.reduce((sum, one) => sum + mostUsd(one) * options.price_share, alone_usd)
       options.before(now.missing.length, all_usd)
       const all = fresh.length
-      if (!tried) {
-        await tryOne(fresh[0]!, signal)
-        fresh = fresh.slice(1)
-      }
+      // A provider that has answered before is known; what it turns down now is another matter.
+      const isKnown = now.spent.some(({ inputTokens }) => inputTokens > 0)
+      if (!tried) fresh = fresh.slice(await tryFirst(fresh, isKnown, signal))
       const size = ({ request }: Keyed<LlmRequest>) => Buffer.byteLength(JSON.stringify(request))
       for (const part of partsOf(fresh, size, limits)) {
         const keys = part.map(({ key }) => key)

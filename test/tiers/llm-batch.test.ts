@@ -9,7 +9,7 @@ import { systemClock } from '../../src/adapters/clock.ts'
 import { openAiBatches } from '../../src/adapters/openai/batches.ts'
 import { callIds, open } from '../../src/core/llm/asking.ts'
 import { pathKey } from '../../src/core/labels.ts'
-import { LlmUnavailable } from '../../src/ports/llm.ts'
+import { LlmRejected, LlmUnavailable } from '../../src/ports/llm.ts'
 import { createBatchWork } from '../../src/tiers/llm-batch.ts'
 import { renderPrompt } from '../../src/core/prompt.ts'
 import { EXAMPLES } from '../support/benchmark-task.ts'
@@ -263,6 +263,16 @@ describe('batches', () => {
       ],
     )
     assert.equal(one.paid().batches, 2)
+  })
+
+  test('a provider that turns every request down shows before a file is sent, and nobody goes to review for it', async () => {
+    standIn.control({ mode: '400' })
+    const one = world()
+    await assert.rejects(finish(one), LlmRejected)
+    assert.deepEqual([one.paid().batches, one.parts.length], [0, 0])
+    standIn.control({ mode: 'ok' })
+    const { work } = await finish(one)
+    assert.equal(one.right(work), 9)
   })
 
   test('a wrong key shows before a file is sent', async () => {
