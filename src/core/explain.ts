@@ -97,7 +97,11 @@ export function explain(item: string, found: readonly Evidence[]): Explanation[]
       .filter(({ headers }) => headers['sluice-outcome'] !== undefined)
       .map((record) => stepOf(record, mine))
       .sort((a, b) => a.at_ms - b.at_ms || a.role.localeCompare(b.role))
-    const label = mine.find(({ kind }) => kind === 'labels')
+    // Their topic is compacted: of a key the last one counts.
+    const label = mine
+      .filter(({ kind }) => kind === 'labels')
+      .toSorted(byArrival)
+      .at(-1)
     return {
       item,
       task,

@@ -105,6 +105,13 @@ describe('the way of an item', () => {
     )
   })
 
+  test('has the label that counts: the last one of its key', () => {
+    const label = (by: string, at: number) =>
+      record('labels', { at, value: { by, who: 'm', digest: 'd', inputTokens: 1, outputTokens: 1, costUsd: 0 } })
+    const { paid } = only([result('llm'), label('llm', 9_000), label('human', 10_000)])
+    assert.equal(paid?.by, 'human')
+  })
+
   test('names the reason of a review and of a refusal', () => {
     const why = (found: Evidence) => only([found]).steps[0]!.why
     assert.equal(why(record('reviews', { value: { why: 'no label fits' } })), 'no label fits')
