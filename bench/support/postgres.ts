@@ -29,17 +29,17 @@ export async function startPostgres(say: (line: string) => void): Promise<Postgr
       ? output('setpriv', ['--reuid', 'postgres', '--regid', 'postgres', '--clear-groups', command, ...args], input)
       : output(command, args, input)
   const data = join(folder, 'data')
-  run(join(BIN, 'initdb'), ['-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8'])
-  const settings = `-c listen_addresses= -c unix_socket_directories=${folder} -c shared_buffers=512MB -c jit=off`
-  run(join(BIN, 'pg_ctl'), ['-D', data, '-l', join(folder, 'log'), '-o', settings, '-w', 'start'])
   const stop = () => {
     try {
-      run(join(BIN, 'pg_ctl'), ['-D', data, '-m', 'immediate', 'stop'])
+      if (existsSync(join(data, 'postmaster.pid'))) run(join(BIN, 'pg_ctl'), ['-D', data, '-m', 'immediate', 'stop'])
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
   }
   const forget = cleanUpAtExit(stop)
+  run(join(BIN, 'initdb'), ['-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8'])
+  const settings = `-c listen_addresses= -c unix_socket_directories=${folder} -c shared_buffers=512MB -c jit=off`
+  run(join(BIN, 'pg_ctl'), ['-D', data, '-l', join(folder, 'log'), '-o', settings, '-w', 'start'])
   return {
     sql: (text) =>
       run(join(BIN, 'psql'), ['-h', folder, '-d', 'postgres', '-XqAt', '-F', '\t', '-v', 'ON_ERROR_STOP=1'], text),
