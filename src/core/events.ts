@@ -192,7 +192,7 @@ export const EVENTS = {
   },
   'budget.switched': {
     level: 'warn',
-    says: 'who pays: `own` is the part kept back for the time that Redis does not answer, `shared` the rest, with it',
+    says: 'who pays: `own` is the part kept back for the time that Redis does not answer, `shared` the rest, with it; `answer`: how Redis took the question',
     labels: ['purse'],
     metric: events('sluice_budget_switches_total'),
   },

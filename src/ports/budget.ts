@@ -31,7 +31,7 @@ export type Reserved =
     }
 
 export interface Budget {
-  /** Never throws, and never waits long. Nothing may be asked of a provider unless it was reserved. */
+  /** Never throws, and waits for the ledger to be read where it is not known what was spent. Nothing may be asked of a provider unless it was reserved. */
   reserve(task: string, most: Amount): Promise<Reserved>
 }
 

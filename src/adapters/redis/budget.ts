@@ -14,8 +14,13 @@ import type { RedisServer } from './server.ts'
 const TTL_MS = 172_800_000
 const RETRY_MS = 1_000
 
-/** A Redis that was started again, or took another's place, may have lost the last that was counted: it counts as new. */
-const RUN = `local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''`
+/**
+ * A Redis that was started again, or took another's place, may have lost the last that was counted: it counts as new. One
+ * that does not say who it is (a user without the right) is taken for the same.
+ */
+const RUN = `
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''`
 
 /**
  * KEYS: the counters. ARGV: tokens, nanodollars, milliseconds to live, then a counter: window's length, most tokens, most
@@ -111,18 +116,20 @@ export function redisBudget(server: RedisServer, options: RedisBudgetOptions): B
   const { settings, share, scope, history, own, clock, emit } = options
   const keyOf = ({ name }: Limit) => `${scope}:${name}`
   let alone = false
+  /** How Redis answered last, for people. */
+  let answer = ''
   /** By the births of the counters: what was read before a birth is nothing to begin with. */
   const readings = new Map<string, ReturnType<History>>()
 
   function setAlone(next: boolean): void {
-    if (next !== alone) emit('budget.switched', { purse: next ? 'own' : 'shared' })
+    if (next !== alone) emit('budget.switched', { purse: next ? 'own' : 'shared', answer })
     alone = next
   }
 
   /** What the script says; undefined where Redis does not answer. What it did, it may have done all the same. */
   async function run<Said>(script: string, limits: readonly Limit[], args: readonly (string | number)[]) {
     let said: Said | undefined
-    await server.read(1, (redis) => [
+    answer = await server.read(1, (redis) => [
       redis.eval(script, limits.length, ...limits.map(keyOf), ...args).then((reply) => (said = reply as Said)),
     ])
     return said
