@@ -169,11 +169,15 @@ async function beginFolder(values: Values, out: string, { config }: Deployment, 
   if (values.data.length === 0) throw new SluiceError('SL104', `--data FILE is needed to begin ${out}`)
   const items = await readItems(file.task, values.data, config.limits)
   const local = await openLocalModel({ config, emit: silent }, file)
+  const view = progressView(values.json)
   try {
-    const entries = await shortlisted(items, local?.model, config.local.shortlist)
+    const entries = await shortlisted(items, local?.model, config.local.shortlist, (done) =>
+      view.update('short lists', done, items.length, `${items.length} items`),
+    )
     await writeEntries(out, entries)
     return entries
   } finally {
+    view.stop()
     await local?.model.close()
   }
 }
@@ -194,18 +198,21 @@ function assertSame(
 
 async function runAll(job: Job, poll_ms: number, json: boolean, signal: AbortSignal): Promise<number> {
   const view = progressView(json)
-  for (;;) {
-    const answered = await patiently(view.line, () => job.work.submit(signal).then(() => job.work.harvest(signal)))
-    const { missing, asking } = job.work.standing()
-    const done = asking.standings.filter(({ verdict }) => verdict !== undefined).length
-    view.update('items', done, asking.standings.length, `${missing.length} requests to hand in`)
-    if (done === asking.standings.length || answered?.failed) {
-      view.stop()
-      return job.tell(answered?.failed ? { taken: answered } : {})
+  let answered: TakenIn | undefined
+  try {
+    for (;;) {
+      answered = await patiently(view.line, () => job.work.submit(signal).then(() => job.work.harvest(signal)))
+      const { missing, asking } = job.work.standing()
+      const done = asking.standings.filter(({ verdict }) => verdict !== undefined).length
+      view.update('items', done, asking.standings.length, `${missing.length} requests to hand in`)
+      if (done === asking.standings.length || answered?.failed) break
+      // Where batches end at once with nothing answered, the next ones may too.
+      if (answered === undefined || answered.answered === 0) await systemClock.sleep(poll_ms)
     }
-    // Where batches end at once with nothing answered, the next ones may too.
-    if (answered === undefined || answered.answered === 0) await systemClock.sleep(poll_ms)
+  } finally {
+    view.stop()
   }
+  return job.tell(answered?.failed ? { taken: answered } : {})
 }
 
 /** Undefined where nobody answered: that is what waiting is for. */

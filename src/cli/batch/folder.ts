@@ -54,6 +54,7 @@ export async function shortlisted(
   items: readonly Item[],
   model: Model | undefined,
   shortlist: number,
+  onProgress: (done: number) => void,
 ): Promise<Entry[]> {
   const entries: Entry[] = []
   for (let from = 0; from < items.length; from += CHUNK) {
@@ -66,6 +67,7 @@ export async function shortlisted(
       const { shortlist: ranked = [], probabilities = [] } = predictions?.[at] ?? {}
       entries.push({ item, shortlist: calibrated(ranked, probabilities.at(-1) ?? 0) })
     })
+    onProgress(entries.length)
   }
   return entries
 }
