@@ -15,6 +15,8 @@ export interface CallStore {
   get(key: string): StoredCall | undefined
   /** Resolves once the call would survive the end of the process. Throws SluiceError SL102 where it cannot be kept. */
   put(key: string, call: StoredCall): Promise<void>
+  /** Resolves once all that was put would survive the end of the machine. Throws SL102 as `put` does. */
+  flush(): Promise<void>
   /** The usage of every call in it, those of earlier runs and of other samples included. */
   total(): LlmUsage
   close(): Promise<void>

@@ -205,6 +205,7 @@ export function createBatchWork(options: BatchOptions): BatchWork {
         taken.parts++
         if (phase === 'failed') taken.failed++
         taken.answered += answered
+        await calls.flush()
         await store.put(at, { ...part, end: { status, answered, unanswered: whys.length } })
       }
       return taken

@@ -36,6 +36,7 @@ export function memoryStore(calls: Map<string, StoredCall> = new Map()): MemoryS
     calls,
     get: (key) => calls.get(key),
     put: async (key, call) => void calls.set(key, call),
+    flush: async () => {},
     total,
     close: async () => {},
   }

@@ -51,6 +51,8 @@ describe('batches', () => {
     const questions = rows.map(({ brand, title }) => ({ segments: [`${brand ?? ''} ${title}`], shortlist: [] }))
     const parts: BatchPart[] = []
     const calls = new Map<string, StoredCall>()
+    /** Answers that the end of the machine would take. */
+    const kept = { unsafe: 0 }
     /** What was said before anything was handed in: requests, and the most that they can cost. */
     const said: [requests: number, most_usd: number][] = []
     const adapter = openAiBatches({
@@ -98,13 +100,17 @@ describe('batches', () => {
         batches,
         calls: {
           get: (key) => calls.get(key),
-          put: mortal(async (key: string, call: StoredCall) => void calls.set(key, call)),
+          put: mortal(async (key: string, call: StoredCall) => void (calls.set(key, call), kept.unsafe++)),
+          flush: mortal(async () => void (kept.unsafe = 0)),
           total: () => assert.fail('not asked for'),
           close: async () => {},
         },
         store: {
           parts: () => [...parts],
-          put: mortal(async (at: number, part: BatchPart) => void (parts[at] = part)),
+          put: mortal(async (at: number, part: BatchPart) => {
+            if (part.end) assert.equal(kept.unsafe, 0, 'what a part brought is safe before the part is over')
+            parts[at] = part
+          }),
         },
         clock: systemClock,
         hash: (text) => hash(text).slice(0, 32),

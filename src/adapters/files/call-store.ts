@@ -49,6 +49,10 @@ export async function openCallStore(file: string): Promise<CallStore> {
         throw unusable(error)
       })
     },
+    flush: () =>
+      handle.datasync().catch((error: unknown) => {
+        throw unusable(error)
+      }),
     total: () => total,
     close: () => handle.close(),
   }
