@@ -1,5 +1,6 @@
 // Writes the ledger's records: the same for those that go out before their batch is committed and for those that go with it.
-import { callValue } from '../core/llm/ledger.ts'
+// And reads them back: of every call the last record, whatever else lies in the topic.
+import { callValue, lastOfEach, readCall } from '../core/llm/ledger.ts'
 import type { CallRecord } from '../core/llm/ledger.ts'
 import type { Codec } from '../ports/codec.ts'
 import type { OutputRecord } from '../ports/stream.ts'
@@ -26,6 +27,46 @@ export function createCallWriter(topic: string, codec: Codec): CallWriter {
           ce_id: `${id}/${state}`,
         },
       }))
+    },
+  }
+}
+
+export interface CallReader {
+  /** The topic's values, in the order of their partition. */
+  take(value: Buffer | null): void
+  /** Once all are taken. Throws what the codec throws. */
+  last(): Promise<CallRecord[]>
+}
+
+const DECODED_TOGETHER = 2_000
+
+/** A call has three records; no more than one each is kept, and few of their bytes. */
+export function createCallReader(topic: string, codec: Codec): CallReader {
+  const last = new Map<string, CallRecord>()
+  let values: (Buffer | null)[] = []
+  let decoding = Promise.resolve()
+
+  async function decode(some: readonly (Buffer | null)[]): Promise<void> {
+    const decoded = await codec.decode(topic, some)
+    const calls = decoded.flatMap((it) => (it.ok ? (readCall(it.value) ?? []) : []))
+    lastOfEach(calls, last)
+  }
+
+  function decodeTaken(): void {
+    const some = values
+    values = []
+    decoding = decoding.then(() => decode(some))
+    decoding.catch(() => {}) // told by `last`
+  }
+
+  return {
+    take(value) {
+      if (values.push(value) >= DECODED_TOGETHER) decodeTaken()
+    },
+    async last() {
+      decodeTaken()
+      await decoding
+      return [...last.values()]
     },
   }
 }
