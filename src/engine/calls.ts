@@ -1,5 +1,6 @@
 // Writes the ledger's records: the same for those that go out before their batch is committed and for those that go with it.
 // And reads them back: of every call the last record, whatever else lies in the topic.
+import { SluiceError } from '../core/error.ts'
 import { callValue, lastOfEach, readCall } from '../core/llm/ledger.ts'
 import type { CallRecord } from '../core/llm/ledger.ts'
 import type { Codec } from '../ports/codec.ts'
@@ -34,7 +35,7 @@ export function createCallWriter(topic: string, codec: Codec): CallWriter {
 export interface CallReader {
   /** The topic's values, in the order of their partition. */
   take(value: Buffer | null): void
-  /** Once all are taken. Throws what the codec throws. */
+  /** Once all are taken. Throws what the codec throws, and SL302 where the registry does not know a record's schema. */
   last(): Promise<CallRecord[]>
 }
 
@@ -48,6 +49,9 @@ export function createCallReader(topic: string, codec: Codec): CallReader {
 
   async function decode(some: readonly (Buffer | null)[]): Promise<void> {
     const decoded = await codec.decode(topic, some)
+    // Not somebody else's record, but perhaps a day of ours: as if nothing had been spent is the one thing it must not be.
+    const lost = decoded.find((it) => !it.ok && it.reason === 'unknown-schema')
+    if (lost && !lost.ok) throw new SluiceError('SL302', `${topic}: ${lost.detail}`)
     const calls = decoded.flatMap((it) => (it.ok ? (readCall(it.value) ?? []) : []))
     lastOfEach(calls, last)
   }

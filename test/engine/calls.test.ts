@@ -52,6 +52,14 @@ describe('the calls of the ledger', () => {
     assert.deepEqual(await reader.last(), [reserved('mine')])
   })
 
+  test('that a registry has forgotten the schema of are no fewer: that is an error, since they were paid', async () => {
+    const codec = memoryCodec([TOPIC])
+    const decode = async () => [{ ok: false, reason: 'unknown-schema', detail: 'schema id 7' } as const]
+    const reader = createCallReader(TOPIC, { ...codec, decode })
+    for (const value of await written([reserved('mine')])) reader.take(value)
+    await assert.rejects(reader.last(), /calls: schema id 7/)
+  })
+
   test('are not taken for fewer where the codec does not know: that is an error, and only when they are asked for', async () => {
     const codec = memoryCodec([TOPIC])
     codec.outages = 1
