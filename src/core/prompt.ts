@@ -97,10 +97,11 @@ function exampleLine(task: Task, { segments, label }: PromptExample, options: Pr
 /** The texts that are not empty, by segment; a segment called `taken` goes by another name. */
 function fields(task: Task, segments: readonly string[], taken: string, options: PromptOptions) {
   const shown: Record<string, string> = {}
+  const instead = task.segments.some(({ name }) => name === 'text') ? `its_${taken}` : 'text'
   segments.forEach((text, index) => {
     const name = task.segments[index]?.name ?? `text${index + 1}`
     const seen = clean(text, options.segment_chars_max, options.redact)
-    if (seen !== '') shown[name === taken ? 'text' : name] = seen
+    if (seen !== '') shown[name === taken ? instead : name] = seen
   })
   return shown
 }

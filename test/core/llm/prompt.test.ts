@@ -109,6 +109,18 @@ describe('the prompt', () => {
     assert.match(prompt.user, /^\{"id":"1","title":"Rice"\}$/m)
   })
 
+  test('gives a segment called id another name, and takes no name that another has', () => {
+    const line = (names: string[]) =>
+      renderPrompt(
+        taskWith([['Food']], names),
+        [{ id: '1', segments: ['4711', 'Rice'] }],
+        { labels: ['Food'], whole: true },
+        PROMPT_OPTIONS,
+      ).user.split('\n')[1]
+    assert.equal(line(['id', 'title']), '{"id":"1","text":"4711","title":"Rice"}')
+    assert.equal(line(['id', 'text']), '{"id":"1","its_id":"4711","text":"Rice"}')
+  })
+
   test('cuts each segment', () => {
     const prompt = promptFor(shopTask(), ['x'.repeat(100_000)])
     assert.equal(readRequest(prompt).items[0]!.text.length, 600)
