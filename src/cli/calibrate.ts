@@ -33,6 +33,8 @@ stay and all rows certify. Thresholds and certificate go into the model's manife
 curve into reliability.svg. --out writes another folder instead of replacing the model's; --dry-run writes nothing.
 `
 
+type Refused = Extract<Certified, { kind: 'refused' }>
+
 export async function run(args: string[]): Promise<number> {
   const { values } = parse(args, {
     task: { type: 'string' },
@@ -119,7 +121,9 @@ async function readAll(paths: readonly string[], { dir, manifest }: ModelFolder)
   return { rows, files }
 }
 
-function refused({ why, needed }: Extract<Certified, { kind: 'refused' }>, { fitRows }: Calibrated): string {
+function refused({ why, needed, passed }: Refused, { calibrator, fitRows }: Calibrated): string {
+  if (needed === undefined && passed === 0 && calibrator === undefined)
+    return `${why}; --method isotonic makes the probabilities fit first, and starts where enough rows pass`
   const share = fitRows > 0 ? ' beside the half that the fit takes' : ''
   return needed === undefined ? why : `${why}; about ${needed} labelled rows${share} are needed`
 }
@@ -128,10 +132,13 @@ async function write(out: string, from: string, done: Calibrated): Promise<void>
   const { folder, calibrator, before, after } = done
   const title = `${basename(from)}: ${before.hits[0]!.length} rows that fitted nothing`
   const card = await readFile(join(from, 'card.md'), 'utf8').catch(() => '# Model card\n')
+  // The card links to the curve of the training, where there is one.
+  const curve = await readFile(join(from, 'curve.svg'), 'utf8').catch(() => undefined)
   await writeModelFolder(out, {
     ...folder,
     files: {
       'calibration.json': `${JSON.stringify(calibrationFigures(done), undefined, 1)}\n`,
+      ...(curve === undefined ? {} : { 'curve.svg': curve }),
       'card.md': withSection(card, calibrationSection(done)),
       'reliability.svg': reliabilitySvg({ title, before, after: calibrator && after }),
     },

@@ -5,26 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { readModelFolder, writeModelFolder } from '../../src/adapters/files/model-folder.ts'
-import { openEncoder } from '../../src/adapters/onnx/encoder.ts'
-import { goldenAnswers, goldenTexts } from '../../src/adapters/onnx/golden.ts'
 import { openModel } from '../../src/adapters/onnx/model.ts'
 import { runtime } from '../../src/adapters/onnx/runtime.ts'
 import { SluiceError } from '../../src/core/error.ts'
-import { FEATURES_VERSION } from '../../src/core/lexical/features.ts'
-import { NORMALISER_VERSION } from '../../src/core/text/normalise.ts'
-import { sentence } from '../../src/core/text/sentence.ts'
-import { trainEncoder } from '../../src/learn/encoder/train.ts'
-import { trainStack } from '../../src/learn/stack/train.ts'
 import { silent } from '../../src/ports/events.ts'
-import { tinyEncoder, tinyGraph } from '../support/encoder.ts'
-import { SMALL, shopExamples, shopRows } from '../support/lexical.ts'
+import { tinyGraph } from '../support/encoder.ts'
+import { encoderModels } from '../support/encoder-models.ts'
+import { shopRows } from '../support/lexical.ts'
 import type { NewModelFolder } from '../../src/adapters/files/model-folder.ts'
 import type { Model } from '../../src/ports/model.ts'
 
 const OPTIONS = { workers: 2, emit: silent, task: 'shop' }
-const TOOLS = { runtime, signal: new AbortController().signal, report: () => {}, reportLexical: () => {} }
-const encoder = tinyEncoder()
-const { dims } = encoder.settings
 
 let root: string
 before(async () => {
@@ -32,58 +23,8 @@ before(async () => {
 })
 after(() => rm(root, { recursive: true, force: true }))
 
-const data = await shopExamples(400)
-const vectors = await encoded(data.examples.map(({ texts }) => sentence(texts)))
-
-async function encoded(texts: readonly string[]): Promise<Float32Array> {
-  const { settings, graph, tokenizer } = encoder
-  const out = new Float32Array(texts.length * dims)
-  for await (const { rows, values } of (await openEncoder(settings, graph, tokenizer)).vectors(texts))
-    rows.forEach((row, at) => out.set(values.subarray(at * dims, (at + 1) * dims), row * dims))
-  return out
-}
-
-async function encoderFolder(): Promise<NewModelFolder> {
-  const { model, better, ...heads } = await trainEncoder(data, vectors, dims, 1, TOOLS)
-  const { temperatures, judgement } = heads[better]
-  return folderOf('encoder', model, { temperatures, thresholds: judgement.thresholds }, {})
-}
-
-const trained = await trainStack(data, vectors, dims, 1, SMALL, TOOLS)
-
-async function stackFolder(ask: number): Promise<NewModelFolder> {
-  const { model, lexical, served } = trained
-  const { temperatures } = lexical
-  const learned = { temperatures, thresholds: served.thresholds, ask }
-  return folderOf('stack', model, learned, { 'lexical.onnx': lexical.model })
-}
-
-async function folderOf(
-  kind: 'encoder' | 'stack',
-  model: Uint8Array,
-  learned: { temperatures: readonly number[]; thresholds: readonly number[]; ask?: number },
-  more: NewModelFolder['parts'],
-): Promise<NewModelFolder> {
-  const folder = {
-    manifest: {
-      format: 1 as const,
-      kind,
-      segments: data.segments,
-      normaliser: NORMALISER_VERSION,
-      features: { version: FEATURES_VERSION, ...trained.lexical.features },
-      encoder: encoder.settings,
-      ...learned,
-      data: [],
-    },
-    model,
-    parts: { ...more, 'encoder.onnx': encoder.graph, 'tokenizer.json': encoder.tokenizer },
-    labelPaths: data.labels.paths,
-  }
-  const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
-  return { ...folder, manifest: { ...folder.manifest, golden }, files: {} }
-}
-
-const made = { encoder: await encoderFolder(), stack: await stackFolder(0.9) }
+const { encoder, lexical, stack: stackFolder } = await encoderModels()
+const made = { encoder, stack: await stackFolder(0.9) }
 let places = 0
 async function place(folder: NewModelFolder): Promise<string> {
   const dir = join(root, `m${places++}`)
@@ -140,12 +81,9 @@ describe('a stack', () => {
   }
 
   it('that never asks answers as its lexical model does; one that always asks does not', async () => {
-    const never = await stackFolder(0)
-    const manifest = { ...never.manifest, kind: 'lexical' as const, encoder: undefined, ask: undefined }
-    const alone = { ...never, manifest, model: never.parts['lexical.onnx']!, parts: {} }
     const [asNever, asAlone, asAlways] = [
-      await answers(never),
-      await answers(alone),
+      await answers(await stackFolder(0)),
+      await answers(lexical),
       await answers(await stackFolder(1.01)),
     ]
     assert.deepEqual(asNever, asAlone)

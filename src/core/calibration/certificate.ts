@@ -26,8 +26,14 @@ export interface Certificate extends Target {
 
 export type Certified =
   | { readonly kind: 'certified'; readonly certificate: Certificate }
-  /** `needed`: about how many labelled rows would do; undefined where no number would. */
-  | { readonly kind: 'refused'; readonly why: string; readonly needed: number | undefined }
+  | {
+      readonly kind: 'refused'
+      readonly why: string
+      /** About how many labelled rows would do; undefined where no number would. */
+      readonly needed: number | undefined
+      /** Rows that pass the strictest threshold. */
+      readonly passed: number
+    }
 
 /**
  * Walks the grid from strict to loose while the precision of the rows that pass is certified: the one-sided bound of
@@ -101,21 +107,31 @@ const TELLING_ROWS = 20
 
 function refusal(seen: readonly Passing[], rows: number, { precision, delta }: Target): Certified {
   const fewest = trialsNeeded(precision, delta, 1)!
-  const needs = seen
-    .filter(({ passed }) => passed >= TELLING_ROWS)
-    .map(({ passed, errors }) => (trialsNeeded(precision, delta, 1 - errors / passed) ?? Infinity) * (rows / passed))
-  const least = Math.min(...needs)
   const { passed, errors } = seen[0]!
-  const start = `${passed} of ${rows} rows pass the strictest threshold, ${errors} of them wrongly`
-  if (Number.isFinite(least))
-    return { kind: 'refused', why: `${start}: too few to be sure of it`, needed: Math.max(rows + 1, Math.ceil(least)) }
-  if (needs.length === 0)
-    return {
-      kind: 'refused',
-      why: `${start}; ${fewest} without an error are the fewest that can do`,
-      needed: Math.max(fewest, rows + 1),
-    }
-  return { kind: 'refused', why: `${start}; no threshold shows the precision that is asked for`, needed: undefined }
+  const refused = (why: string, needed?: number): Certified => ({ kind: 'refused', why, needed, passed })
+  const start = `${passed} of ${rows} rows pass the strictest threshold`
+  // The walk never gets beyond a threshold that nothing reaches, however many rows there are.
+  if (passed === 0 && rows >= fewest) return refused(`${start}: the model is never as sure as what is asked for`)
+  const wrong = `${start}, ${errors} of them wrongly`
+  const needs = seen
+    .filter((one) => one.passed >= TELLING_ROWS)
+    .map((one) => rowsNeeded(one, rows, { precision, delta }))
+  const least = Math.min(...needs)
+  const strictest = rowsNeeded(seen[0]!, rows, { precision, delta })
+  if (Number.isFinite(least)) {
+    if (!Number.isFinite(strictest) && least <= rows)
+      return refused(`${wrong}; looser ones would hold, but what it is surest of is wrong too often to get there`)
+    const needed = Number.isFinite(strictest) ? Math.max(least, strictest) : least
+    return refused(`${wrong}: too few to be sure of it`, Math.max(rows + 1, Math.ceil(needed)))
+  }
+  if (needs.length > 0) return refused(`${wrong}; no threshold shows the precision that is asked for`)
+  return refused(`${wrong}; ${fewest} without an error are the fewest that can do`, Math.max(fewest, rows + 1))
+}
+
+/** So that what passes is enough, if as many of it stay right; Infinity where too many are wrong. */
+function rowsNeeded({ passed, errors }: Passing, rows: number, { precision, delta }: Target): number {
+  const needed = passed === 0 ? undefined : trialsNeeded(precision, delta, 1 - errors / passed)
+  return needed === undefined ? Infinity : needed * (rows / passed)
 }
 
 /** From one threshold of a grid to the next, what a calibrated model may be wrong in at most grows by this much. */

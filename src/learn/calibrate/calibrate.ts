@@ -57,6 +57,8 @@ const FIT_ROWS_MIN = 50
 /** Throws SL104 where the method does not suit the model, SL502 where the rows cannot be used, SL501 where the model is damaged. */
 export async function calibrate(job: CalibrateJob, tools: CalibrateTools): Promise<Calibrated> {
   const { folder, rows, method, target } = job
+  if (method !== undefined && method !== 'isotonic' && keepsDecisions(folder.manifest))
+    throw new SluiceError('SL104', `--method ${method} would move the decisions of a model of this kind: use isotonic`)
   const labels = labelSet(folder.labelPaths)
   const known = pathIndex(labels)
   const unknownLabels = rows.filter(({ label }) => !known.has(pathKey(label))).length
@@ -65,14 +67,14 @@ export async function calibrate(job: CalibrateJob, tools: CalibrateTools): Promi
   const forFit = ({ texts }: LabelledRow) => hash32(texts[0]!, SPLIT_SEED) / 2 ** 32 < FIT_SHARE
   const fit = method === undefined ? [] : rows.filter(forFit)
   const rest = method === undefined ? rows : rows.filter((row) => !forFit(row))
+  if (method !== undefined && fit.length < FIT_ROWS_MIN)
+    throw new SluiceError('SL502', `${fit.length} rows to fit ${method} with are too few: ${FIT_ROWS_MIN} is the least`)
   const before = await withModel(tools, folder, (model) => scoreRows(model, rest, asking(tools, 'before', rest.length)))
   if (method === undefined) {
     const certified = certify(before.probabilities.at(-1)!, before.hits.at(-1)!, thresholdGrid(target), target)
     const done = { folder: promised(folder, certified, job), calibrator: undefined, certified, fitRows: 0 }
     return { ...done, before, after: before, unknownLabels }
   }
-  if (fit.length < FIT_ROWS_MIN)
-    throw new SluiceError('SL502', `${fit.length} rows to fit ${method} with are too few: ${FIT_ROWS_MIN} is the least`)
   const tree = treeOf(labels)
   const limit = Math.max(FIT_ROWS_MIN, Math.floor(FIT_VALUES_MAX / tree.paths))
   const { base, spec } = uncalibrated(folder, tools)
@@ -80,7 +82,7 @@ export async function calibrate(job: CalibrateJob, tools: CalibrateTools): Promi
     data: await jointRows(model, fit.slice(0, limit), asking(tools, 'fit', Math.min(fit.length, limit))),
     golden: await jointRows(model, goldenRows(base), asking(tools, 'golden', base.manifest.golden.length)),
   }))
-  const calibrator = fitFor(method, data, tree, base, spec)
+  const calibrator = fitCalibrator(method, data, tree, { fixed: spec === undefined, offsets: folder.manifest.offsets })
   const candidate = calibratedFolder(base, spec, calibrator, golden, tree, tools)
   const { fitScores, after } = await withModel(tools, candidate, async (model) => ({
     fitScores: await scoreRows(model, fit, asking(tools, 'fit, calibrated', fit.length)),
@@ -105,11 +107,15 @@ async function withModel<T>(tools: CalibrateTools, folder: ModelFolder, use: (mo
   }
 }
 
+/** A stack's graph is not all that answers; offsets were chosen for the probabilities as they are. */
+function keepsDecisions({ kind, offsets }: Manifest): boolean {
+  return kind === 'stack' || offsets !== undefined
+}
+
 /** The folder as training left it, with its graph where that gives the probabilities by itself. */
 function uncalibrated(folder: ModelFolder, { runtime }: CalibrateTools) {
   const { calibration, ...manifest } = folder.manifest
-  if (manifest.kind === 'stack' || manifest.offsets !== undefined)
-    return { base: { ...folder, manifest }, spec: undefined }
+  if (keepsDecisions(manifest)) return { base: { ...folder, manifest }, spec: undefined }
   const spec = runtime.read(folder.model)
   if (calibration?.golden === undefined) return { base: { ...folder, manifest }, spec }
   const trained = withoutTail(spec)
@@ -119,20 +125,6 @@ function uncalibrated(folder: ModelFolder, { runtime }: CalibrateTools) {
 
 function goldenRows({ manifest, labelPaths }: ModelFolder): LabelledRow[] {
   return manifest.golden.map(({ texts }) => ({ texts, label: labelPaths[0]! }))
-}
-
-function fitFor(
-  method: Method,
-  data: JointRows,
-  tree: Tree,
-  base: ModelFolder,
-  spec: GraphSpec | undefined,
-): Calibrator {
-  const fixed = spec === undefined
-  if (fixed && method !== 'isotonic')
-    throw new SluiceError('SL104', `--method ${method} would move the decisions of a model of this kind: use isotonic`)
-  const calibrator = fitCalibrator(method, data, tree, { fixed, offsets: base.manifest.offsets })
-  return calibrator
 }
 
 /** The folder with the calibrator in its graph and manifest; its golden answers are the calibrated ones. */

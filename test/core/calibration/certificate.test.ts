@@ -79,6 +79,27 @@ describe('a certificate', () => {
     assert.ok(refused.kind === 'refused' && refused.needed === undefined)
   })
 
+  test('counts the rows that the strictest threshold needs, since the walk begins there', () => {
+    // A tenth passes it: ten times the 99 that can do. The looser threshold alone would hold by now.
+    const rows = [...block(0.99, 30, 0), ...block(0.8, 270, 0)]
+    const refused = run(rows, [0.9, 0.7])
+    assert.equal(refused.kind === 'refused' && refused.needed, 990)
+  })
+
+  const never: Record<string, { rows: ReturnType<typeof block>; says: RegExp }> = {
+    'nothing reaches the strictest threshold': { rows: block(0.8, 300, 0), says: /^0 of 300 .* is never as sure/ },
+    'what it is surest of is wrong': {
+      rows: [...block(0.99, 6, 6), ...block(0.8, 1000, 0)],
+      says: /^6 of 1006 .*6 of them wrongly; looser ones would hold/,
+    },
+  }
+  for (const [name, { rows, says }] of Object.entries(never))
+    test(`names no number of rows where ${name}`, () => {
+      const refused = run(rows, [0.9, 0.7])
+      assert.equal(refused.kind === 'refused' && refused.needed, undefined)
+      assert.match(refused.kind === 'refused' ? refused.why : '', says)
+    })
+
   test('with all probabilities equal is one question: all rows or none', () => {
     assert.equal(certificateOf(run(block(0.5, 1000, 5), [0.9, 0.7, 0.5].slice(2))).passed, 1000)
     assert.equal(run(block(0.5, 1000, 300), thresholdGrid(TARGET)).kind, 'refused')
