@@ -1,4 +1,5 @@
 // How `sluice train` makes a lexical model: wires learn/ to the runtime and to what people see.
+import { thresholdsText } from '../core/calibration/propose.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { FEATURES_VERSION } from '../core/lexical/features.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
@@ -52,7 +53,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     summary: [
       `validation (${validation.rows} rows never seen): ${validation.servedAccuracy.map((share, level) => `l${level + 1} ${percent(share)}`).join('  ')}`,
       `rounding to eight bits costs, in points: ${points(validation.accuracy, validation.servedAccuracy)}`,
-      `at the proposed thresholds ${thresholds.join('/')}: ${percent(validation.coverage)} answered, ${percent(validation.selectiveAccuracy)} of them right`,
+      `at the proposed thresholds ${thresholdsText(thresholds)}: ${percent(validation.coverage)} answered, ${percent(validation.selectiveAccuracy)} of them right`,
       promise,
     ],
   }

@@ -1,6 +1,7 @@
 // How `sluice train` makes a pair model: wires learn/pair to the runtime and to what people see.
 import { setImmediate } from 'node:timers/promises'
 import { runtime } from '../adapters/onnx/runtime.ts'
+import { uncertifiedText } from '../core/calibration/propose.ts'
 import { PAIR_SEGMENTS, PAIR_VERSION } from '../core/pair/encode.ts'
 import { packLexicon } from '../core/pair/lexicon.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
@@ -52,9 +53,12 @@ export async function train({ rows, task, files, seed, signal, view, command }: 
       },
     },
     figures: { rows: data.rows.length, ...calibration, warnings: data.warnings },
-    summary: Object.entries(named).map(
-      ([source, { decided, plain }]) =>
-        `${source}, out of fold: accuracy ${(100 * decided.accuracy).toFixed(1)} %, macro-F1 ${decided.macroF1.toFixed(3)} (most probable class: ${(100 * plain.accuracy).toFixed(1)} %, ${plain.macroF1.toFixed(3)})`,
-    ),
+    summary: [
+      ...Object.entries(named).map(
+        ([source, { decided, plain }]) =>
+          `${source}, out of fold: accuracy ${(100 * decided.accuracy).toFixed(1)} %, macro-F1 ${decided.macroF1.toFixed(3)} (most probable class: ${(100 * plain.accuracy).toFixed(1)} %, ${plain.macroF1.toFixed(3)})`,
+      ),
+      uncertifiedText([threshold]),
+    ],
   }
 }

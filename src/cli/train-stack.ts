@@ -1,4 +1,5 @@
 // How `sluice train` makes a stack: a lexical model first, a pulled encoder for what it is not sure of.
+import { thresholdsText } from '../core/calibration/propose.ts'
 import { FEATURES_VERSION } from '../core/lexical/features.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
@@ -73,7 +74,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     summary: [
       ...stackTable(trained, perSecond),
       `asks where the lexical model is below ${chosen.ask}: ${percent(chosen.asked)} of the validation rows`,
-      `at the proposed thresholds ${served.thresholds.join('/')}: ${percent(served.coverage)} answered, ${percent(served.selectiveAccuracy)} of them right`,
+      `at the proposed thresholds ${thresholdsText(served.thresholds)}: ${percent(served.coverage)} answered, ${percent(served.selectiveAccuracy)} of them right`,
       served.promise,
     ],
   }

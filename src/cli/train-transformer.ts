@@ -3,6 +3,7 @@ import { readEncoder } from '../adapters/files/encoder-store.ts'
 import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { openPairTokenizer } from '../adapters/onnx/tokenizer.ts'
+import { uncertifiedText } from '../core/calibration/propose.ts'
 import { SluiceError } from '../core/error.ts'
 import { tree } from '../core/lexical/tree.ts'
 import { fitTemperature } from '../learn/pair/calibrate.ts'
@@ -115,6 +116,7 @@ export async function train(job: TrainJob): Promise<Trained> {
             ]
           : [],
       ),
+      uncertifiedText(thresholds),
       `${rowsPerSecond.toFixed(1)} rows/s in training`,
     ],
   }

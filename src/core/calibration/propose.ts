@@ -59,6 +59,16 @@ export function proposeThresholds(levels: readonly LevelHits[], precision: numbe
   }
 }
 
+/** For people: files keep every digit. */
+export function thresholdsText(thresholds: readonly number[]): string {
+  return thresholds.map((one) => Number(one.toPrecision(4))).join(' / ')
+}
+
+/** For people, of thresholds that no certificate stands behind: what they are, and what makes more of them. */
+export function uncertifiedText(thresholds: readonly number[]): string {
+  return `proposed thresholds ${thresholdsText(thresholds)}, not certified: they only looked right on the rows held back; \`sluice calibrate --model DIR --data FILE\` certifies some on labelled rows of the live tail`
+}
+
 /** What a threshold becomes where a distribution is raised to a power, if one runner-up holds all that is left. */
 function sharpened(power: number): (threshold: number) => number {
   return (threshold) => 1 / (1 + ((1 - threshold) / threshold) ** power)

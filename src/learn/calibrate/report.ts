@@ -1,5 +1,6 @@
 // What a calibration did, for people, for programs and for the model's card. Counts and shares only, never a row.
 import { shareInterval } from '../../core/calibration/binomial.ts'
+import { thresholdsText } from '../../core/calibration/propose.ts'
 import { reliabilityBins } from '../../core/calibration/reliability.ts'
 import { calibrationError } from '../../core/metrics.ts'
 import type { Calibrated } from './calibrate.ts'
@@ -52,7 +53,7 @@ function lines(done: Calibrated): [string, string][] {
   return [
     ...head,
     ...errors,
-    ['thresholds', thresholds!.map((one) => one.toFixed(4)).join(' / ')],
+    ['thresholds', thresholdsText(thresholds!)],
     ['coverage', percent(coverage!)],
     ['precision of the covered', `${percent(precision!)} (95 %: ${precisionInterval!.map(percent).join(' to ')})`],
     [

@@ -1,5 +1,6 @@
 // The card of an encoder model: which encoder, what the heads learned, how good they are and by which command.
 // Says counts and figures only, never a row.
+import { thresholdsText } from '../../core/calibration/propose.ts'
 import { percent } from '../lexical/card.ts'
 import type { EncoderSettings } from '../../ports/encoder.ts'
 import type { Manifest } from '../../ports/manifest.ts'
@@ -30,7 +31,7 @@ Reads: ${data.segments.join(', ')}, normalised, as one text.
 ${dataSection(data, job)}
 ## Figures
 Trained first without a validation part: ${head.judgement.rows} rows, chosen by a hash of the title so that equal titles never stand on
-both sides. That fit chose the number of epochs (${head.epochs}), the temperatures and the thresholds (${head.judgement.thresholds.join(', ')}), and gave
+both sides. That fit chose the number of epochs (${head.epochs}), the temperatures and the thresholds (${thresholdsText(head.judgement.thresholds)}), and gave
 these figures; this model is a second fit, with the same settings, on all rows.
 
 | head | accuracy | top 3 | top 5 | answered at the thresholds | right of those | ECE |

@@ -1,5 +1,6 @@
 // The card of a lexical model: what it was trained on, how good it is and by which command, what it cannot do.
 // Says counts and figures only, never a row.
+import { thresholdsText } from '../../core/calibration/propose.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
 import type { TrainedLexical } from './train.ts'
@@ -27,7 +28,7 @@ ${data.warnings.map((warning) => `- ${warning}`).join('\n')}
 ## Figures
 Trained first without a validation part, on little data several times, each time without another one: ${validation.rows} rows in
 all, chosen by a hash of the title so that equal titles never stand on both sides. The first fit chose the number of
-epochs (${epochs}), all of them the temperatures (${temperatures.map(tenth).join(', ')}) and the thresholds (${thresholds.join(', ')}), and gave these
+epochs (${epochs}), all of them the temperatures (${temperatures.map(tenth).join(', ')}) and the thresholds (${thresholdsText(thresholds)}), and gave these
 figures; this model is a last fit, with the same settings, on all rows.
 
 - accuracy, deeper levels only where the whole path is right: ${levels(validation.servedAccuracy)}

@@ -1,5 +1,6 @@
 // The card of a pair model: what it was trained on, how good it is and by which command, what it cannot do.
 // Says counts and figures only, never a row.
+import { uncertifiedText } from '../../core/calibration/propose.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import { ACCURACY_COST, type Figures } from './calibrate.ts'
 import type { PairExamples } from './examples.ts'
@@ -55,7 +56,8 @@ ${training.bySource.map(({ plain }, at) => line(sources[at]!, plain)).join('\n')
 
 Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities: ${offsets}; they
 maximise macro-F1; what a source loses beyond ${100 * ACCURACY_COST} points of accuracy and one standard error counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
-error of the decided class (15 bins): ${training.ece.toFixed(3)}. Proposed threshold ${training.threshold}. All of it is printed by
+error of the decided class (15 bins): ${training.ece.toFixed(3)}. Gate: ${uncertifiedText([training.threshold])}.
+All of it is printed by
 
     ${job.command}
 

@@ -1,5 +1,6 @@
 // The card of a stack: what its parts are, what each is worth, what asking costs and brings, and by which command.
 // Says counts and figures only, never a row.
+import { thresholdsText } from '../../core/calibration/propose.ts'
 import { dataSection, describe, figuresRow } from '../encoder/card.ts'
 import { percent } from '../lexical/card.ts'
 import { EXPERTS } from './train.ts'
@@ -35,7 +36,7 @@ Reads: ${data.segments.join(', ')}.
 ${dataSection(data, job)}
 ## Figures
 Every expert was trained first without ${served.rows} validation rows, chosen by a hash of the title; on those the weights (${EXPERTS.map((name, at) => `${name} ${weights[at]!.toFixed(2)}`).join(', ')}),
-the counting of neighbours (warmth ${vote.warmth}, doubt ${vote.doubt}), the point of asking and the thresholds (${served.thresholds.join(', ')}) were
+the counting of neighbours (warmth ${vote.warmth}, doubt ${vote.doubt}), the point of asking and the thresholds (${thresholdsText(served.thresholds)}) were
 chosen. This model is a second fit of all experts on all rows.
 
 | what | accuracy | top 3 | top 5 | answered at its own thresholds | right of those | ECE |

@@ -1,5 +1,6 @@
 // The card of a fine-tuned transformer: what it stands on, what it was trained on, how good it is and by which command,
 // what it cannot do. Says counts and figures only, never a row.
+import { uncertifiedText } from '../../core/calibration/propose.ts'
 import { pathKey } from '../../core/labels.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Figures } from '../pair/calibrate.ts'
@@ -59,7 +60,8 @@ On ${run.validation} rows whose ${data.pair ? 'query' : 'title'} was not trained
 ${data.pair ? '' : `Accuracy by level: ${judged.accuracy.map((share, level) => `l${level + 1} ${percent(share)}`).join(', ')}.\n`}
 ${table('most probable class', (at) => judged.bySource[at]?.plain)}
 ${table('adjusted to the prior', (at) => judged.bySource[at]?.decided)}
-Temperature ${run.temperature.toFixed(3)}; proposed thresholds ${judged.thresholds.join(' / ')}. All of it is printed by
+Temperature ${run.temperature.toFixed(3)}. Gate: ${uncertifiedText(judged.thresholds)}.
+All of it is printed by
 
     ${run.command}
 

@@ -1,7 +1,12 @@
 // What a training proposes: thresholds that pass exactly what was certified, on probabilities as they will be served.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { loosestThreshold, proposeThresholds } from '../../../src/core/calibration/propose.ts'
+import {
+  loosestThreshold,
+  proposeThresholds,
+  thresholdsText,
+  uncertifiedText,
+} from '../../../src/core/calibration/propose.ts'
 import { calibrationError } from '../../../src/core/metrics.ts'
 import { random } from '../../../src/core/random.ts'
 import type { LevelHits } from '../../../src/core/calibration/propose.ts'
@@ -53,6 +58,13 @@ describe('proposed thresholds', () => {
     assert.equal(thresholds.length, 2)
     assert.match(said, /not certified .* rows are needed.*sluice calibrate/)
   })
+})
+
+describe('thresholds for people', () => {
+  test('have four digits that count, and none that do not', () =>
+    assert.equal(thresholdsText([0.0008945717185400486, 0.98765432, 0.9]), '0.0008946 / 0.9877 / 0.9'))
+  test('that nothing certified say so, and which command does', () =>
+    assert.match(uncertifiedText([0.8021]), /^proposed thresholds 0.8021, not certified.*sluice calibrate --model/))
 })
 
 describe('a threshold without a certificate', () => {
