@@ -12,7 +12,9 @@ import { silent } from '../src/ports/events.ts'
 import { createDeployment, ROOT } from '../test/support/deployment.ts'
 import { startSluice } from '../test/support/sluice.ts'
 import { benchProducts } from './support/products.ts'
+import { benchArguments } from './support/arguments.ts'
 
+benchArguments({})
 const COUNT = Number(process.env['BENCH_PRODUCTS'] ?? 200_000)
 const HTTP_PORT = '19464'
 const WORKERS = 2

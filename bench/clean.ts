@@ -7,7 +7,6 @@
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { readLines } from '../src/adapters/files/rows.ts'
 import { runtime } from '../src/adapters/onnx/runtime.ts'
 import { CLEANING } from '../src/core/cleaning/settings.ts'
@@ -20,6 +19,7 @@ import { CLEANER } from '../src/learn/clean/settings.ts'
 import { heldLogits } from '../src/learn/lexical/held-logits.ts'
 import { pathAccuracy } from '../src/learn/lexical/validate.ts'
 import { withNoise } from '../test/support/noise.ts'
+import { benchArguments, present } from './support/arguments.ts'
 import type { CleanRows } from '../src/learn/clean/rows.ts'
 import type { Row } from '../src/learn/examples.ts'
 import type { LexicalSettings } from '../src/learn/lexical/settings.ts'
@@ -29,22 +29,20 @@ import type { NoiseKind } from '../test/support/noise.ts'
 const TEST_SHARE = 0.2
 const SPLIT_SEED = 99
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string' },
-    rates: { type: 'string', default: '.1,.2,.3' },
-    kinds: { type: 'string', default: 'uniform,siblings' },
-    'rows-max': { type: 'string', default: '15000' },
-    folds: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '1' },
-    seed: { type: 'string', default: '1' },
-    threads: { type: 'string', default: '1' },
-    json: { type: 'string' },
-  },
+const { values } = benchArguments({
+  data: { type: 'string' },
+  rates: { type: 'string', default: '.1,.2,.3' },
+  kinds: { type: 'string', default: 'uniform,siblings' },
+  'rows-max': { type: 'string', default: '15000' },
+  folds: { type: 'string', default: '4' },
+  rounds: { type: 'string', default: '1' },
+  seed: { type: 'string', default: '1' },
+  threads: { type: 'string', default: '1' },
+  json: { type: 'string' },
 })
 const root = join(import.meta.dirname, '..')
 const usual = [join(root, '..', 'shared/data/mercadona-es.jsonl.gz'), join(root, 'examples/labelled-products.jsonl')]
-const file = values.data ?? usual.find((it) => existsSync(it))!
+const file = present(values.data ?? usual.find((it) => existsSync(it))!)
 
 /** The same model judges and is judged. */
 const lexical: LexicalSettings = { ...CLEANER, threads: Number(values.threads) }

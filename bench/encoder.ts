@@ -12,6 +12,7 @@ import { startEncoder } from '../src/adapters/onnx/encoder-pool.ts'
 import { tokenBatches } from '../src/adapters/onnx/encoder.ts'
 import { openTokenizer } from '../src/adapters/onnx/tokenizer.ts'
 import { sentence } from '../src/core/text/sentence.ts'
+import { benchArguments, present } from './support/arguments.ts'
 import type { TokenBatch } from '../src/adapters/onnx/encoder.ts'
 
 const ROUNDS = 5
@@ -29,8 +30,9 @@ else await raw(workerData as RawData)
 async function main(): Promise<void> {
   const root = join(import.meta.dirname, '..')
   const usual = [join(root, '..', 'shared', 'data', 'catalog.jsonl.gz'), join(root, 'examples', 'products.jsonl')]
-  const [name = 'minilm', file = usual.find((it) => existsSync(it))!, workers = '2', most = '1024'] =
-    process.argv.slice(2)
+  const { positionals } = benchArguments({}, 4)
+  const [name = 'minilm', file = usual.find((it) => existsSync(it))!, workers = '2', most = '1024'] = positionals
+  present(file)
   const files = await readEncoder(name)
   const texts: string[] = []
   for await (const { value } of readLines(file)) {

@@ -5,11 +5,12 @@
 // knows u exactly is asked for the most probable label. What that judge gets wrong is noise of the labels under this
 // model; a real pair may be less or more disputed than the model lets it be, so this is an estimate and not a bound.
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { readLines } from '../src/adapters/files/rows.ts'
+import { benchArguments, present } from './support/arguments.ts'
 
 const usual = join(import.meta.dirname, '../../shared/data/homedepot.jsonl.gz')
-const { values } = parseArgs({ options: { data: { type: 'string', default: usual } } })
+const { values } = benchArguments({ data: { type: 'string', default: usual } })
+present(values.data)
 
 const RATERS = 3
 /** Sums of three votes of 1, 2 or 3: 3 … 9. */

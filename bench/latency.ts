@@ -9,7 +9,9 @@ import { openSender } from '../src/cli/produce.ts'
 import { createDeployment } from '../test/support/deployment.ts'
 import { startSluice } from '../test/support/sluice.ts'
 import { benchProducts } from './support/products.ts'
+import { benchArguments } from './support/arguments.ts'
 
+benchArguments({})
 const COUNT = Number(process.env['BENCH_RECORDS'] ?? 300)
 const WARM_UP = 200
 const HTTP_PORT = '19465'

@@ -10,6 +10,7 @@ import { openModel } from '../src/adapters/onnx/model.ts'
 import { extractor } from '../src/core/lexical/features.ts'
 import { normalise } from '../src/core/text/normalise.ts'
 import { silent } from '../src/ports/events.ts'
+import { benchArguments, present } from './support/arguments.ts'
 import type { FeatureSettings } from '../src/core/lexical/features.ts'
 
 const ROUNDS = 3
@@ -17,8 +18,10 @@ const BATCH_ROWS = 8192
 
 const root = join(import.meta.dirname, '..')
 const titles = [join(root, '..', 'shared', 'data', 'catalog.jsonl.gz'), join(root, 'examples', 'products.jsonl')]
+const { positionals } = benchArguments({}, 3)
 const [dir = join(root, 'models/taxonomy/champion'), file = titles.find((it) => existsSync(it))!, most = '2'] =
-  process.argv.slice(2)
+  positionals
+present(file)
 const folder = await readModelFolder(dir)
 const inputs: string[][] = []
 for await (const { value } of readLines(file)) {

@@ -13,7 +13,9 @@ import { products } from '../test/support/products.ts'
 import { freePort } from '../scripts/stack/ports.ts'
 import { startSluice } from '../test/support/sluice.ts'
 import { openBroker, sleep } from '../test/support/stack.ts'
+import { benchArguments } from './support/arguments.ts'
 
+benchArguments({})
 const OUTAGE_MS = Number(process.env['BENCH_OUTAGE_S'] ?? 300) * 1_000
 const COUNT = Number(process.env['BENCH_PRODUCTS'] ?? 60_000)
 const ROUNDS = 3

@@ -6,6 +6,7 @@ import { itemOf } from '../test/fakes/items.ts'
 import { LLM_SAID, openProcess, STATES } from '../test/support/redis-states.ts'
 import type { NamedState, Process } from '../test/support/redis-states.ts'
 import { quantile } from '../src/core/statistics.ts'
+import { benchArguments } from './support/arguments.ts'
 
 const ROUNDS = 4
 const BATCHES = 30
@@ -17,7 +18,7 @@ interface Cost {
   readonly cpu_ms: number
 }
 
-const asJson = process.argv.includes('--json')
+const { json: asJson } = benchArguments({ json: { type: 'boolean', default: false } }).values
 if (!asJson)
   console.log(`${BATCHES} batches of ${ITEMS} items, ${ROUNDS} times; milliseconds beside the same without Redis`)
 for (const state of STATES) {

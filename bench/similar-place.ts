@@ -5,11 +5,10 @@
 //     [--model DIR] [--json]
 // --model: one trained on the same half by an earlier run, which prints where it lies, instead of training.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { systemClock } from '../src/adapters/clock.ts'
 import { readModelFolder } from '../src/adapters/files/model-folder.ts'
 import { readLines } from '../src/adapters/files/rows.ts'
@@ -28,6 +27,7 @@ import type { TierPort } from '../src/ports/tier.ts'
 import { textHash } from '../src/tiers/exact.ts'
 import { localTier } from '../src/tiers/local.ts'
 import { similarTier } from '../src/tiers/similar.ts'
+import { benchArguments, present } from './support/arguments.ts'
 
 const ORDERS: readonly (readonly Tier[])[] = [['local'], ['similar'], ['local', 'similar'], ['similar', 'local']]
 const BATCH_ITEMS = 100
@@ -35,15 +35,13 @@ const SEED = 1
 const root = join(import.meta.dirname, '..')
 const DEFAULT_DATA = ['catalog', 'grocery'].map((name) => join(root, '..', 'shared', 'data', `${name}.jsonl.gz`))
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string', multiple: true, default: DEFAULT_DATA },
-    'rows-max': { type: 'string', default: 'Infinity' },
-    threshold: { type: 'string', default: '0.8' },
-    'local-min': { type: 'string' },
-    model: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const { values } = benchArguments({
+  data: { type: 'string', multiple: true, default: DEFAULT_DATA },
+  'rows-max': { type: 'string', default: 'Infinity' },
+  threshold: { type: 'string', default: '0.8' },
+  'local-min': { type: 'string' },
+  model: { type: 'string' },
+  json: { type: 'boolean', default: false },
 })
 
 interface Row {
@@ -57,8 +55,9 @@ interface Streamed {
   readonly truth: LabelPath
 }
 
+if (values.model !== undefined) present(values.model)
+values.data.forEach(present)
 for (const file of values.data) {
-  if (!existsSync(file)) throw new Error(`${file} is not here: nothing to measure on`)
   const rows: Row[] = []
   for await (const { value } of readLines(file)) rows.push(value as Row)
   const isTraining = ({ title }: Row) => hash32(title.toLowerCase(), SEED) % 2 === 0

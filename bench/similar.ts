@@ -3,7 +3,6 @@
 //   npm run bench similar [-- --json]
 // PostgreSQL answers all look-ups in one statement: no time on the way to and from a client counts against it. On a machine
 // with other work, look-ups by second of processor time are what can be compared.
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readLines } from '../src/adapters/files/rows.ts'
 import { random, shuffle } from '../src/core/random.ts'
@@ -16,6 +15,7 @@ import { normalise } from '../src/core/text/normalise.ts'
 import { wilson } from '../src/core/statistics.ts'
 import { BANDING } from '../src/tiers/similar.ts'
 import { startPostgres } from './support/postgres.ts'
+import { benchArguments, present } from './support/arguments.ts'
 import type { Postgres } from './support/postgres.ts'
 
 const SETS = [
@@ -44,9 +44,8 @@ interface Side {
   readonly perCpuSecond: number
 }
 
-const data = join(import.meta.dirname, '..', '..', 'shared', 'data')
-if (!existsSync(data)) throw new Error('../shared/data is not here: nothing to measure on')
-const asJson = process.argv.includes('--json')
+const { json: asJson } = benchArguments({ json: { type: 'boolean', default: false } }).values
+const data = present(join(import.meta.dirname, '..', '..', 'shared', 'data'))
 const postgres = await startPostgres(console.error)
 try {
   for (const { file, levels } of SETS) {

@@ -6,7 +6,6 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { systemClock } from '../src/adapters/clock.ts'
 import { readModelFolder } from '../src/adapters/files/model-folder.ts'
 import { readLines } from '../src/adapters/files/rows.ts'
@@ -25,6 +24,7 @@ import { taskOf } from '../test/fakes/items.ts'
 import { naivePrompt } from './support/naive-prompt.ts'
 import { askAll, askWhole, noBill } from './support/oracle.ts'
 import { withRepeats } from './support/repeats.ts'
+import { benchArguments, present } from './support/arguments.ts'
 import type { Answer } from '../src/core/answer.ts'
 import type { Item } from '../src/core/item.ts'
 import type { LabelSet } from '../src/core/labels.ts'
@@ -35,16 +35,14 @@ import type { TierPort } from '../src/ports/tier.ts'
 import type { Asked, Bill } from './support/oracle.ts'
 import type { LabelledText } from './support/repeats.ts'
 
-const { values } = parseArgs({
-  options: {
-    tokenizer: { type: 'string', default: 'deepseek' },
-    items: { type: 'string', default: '2000' },
-    models: { type: 'string', default: join(tmpdir(), 'sluice-bench-tokens') },
-    mass: { type: 'string', default: '0.95' },
-    shortlist: { type: 'string', default: '12' },
-    'per-call': { type: 'string', default: '20' },
-    json: { type: 'boolean', default: false },
-  },
+const { values } = benchArguments({
+  tokenizer: { type: 'string', default: 'deepseek' },
+  items: { type: 'string', default: '2000' },
+  models: { type: 'string', default: join(tmpdir(), 'sluice-bench-tokens') },
+  mass: { type: 'string', default: '0.95' },
+  shortlist: { type: 'string', default: '12' },
+  'per-call': { type: 'string', default: '20' },
+  json: { type: 'boolean', default: false },
 })
 const SETS = ['catalog', 'instacart'].map((name) => ({ name, levels: 2 }))
 const ITEMS = Number(values.items)
@@ -74,8 +72,7 @@ const SIMILAR: Similar = {
 const INSTRUCTION =
   'Choose the category path of each product of an online shop. Choose the most specific path that fits the product itself, not its packaging, flavour or brand.'
 
-const data = join(import.meta.dirname, '..', '..', 'shared', 'data')
-if (!existsSync(data)) throw new Error('../shared/data is not here: nothing to measure on')
+const data = present(join(import.meta.dirname, '..', '..', 'shared', 'data'))
 const tokenize = await openCounter(values.tokenizer)
 const counted = new Map<string, number>()
 /** Prompts share their first part, and short lists their schemas. */

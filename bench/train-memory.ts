@@ -14,8 +14,10 @@ import { random } from '../src/core/random.ts'
 import { taxonomyExamples } from '../src/learn/examples.ts'
 import { LEXICAL } from '../src/learn/lexical/settings.ts'
 import { trainLexical } from '../src/learn/lexical/train.ts'
+import { benchArguments } from './support/arguments.ts'
 
-const ROWS = Number(process.argv[2] ?? 1_000_000)
+const { positionals } = benchArguments({}, 1)
+const ROWS = Number(positionals[0] ?? 1_000_000)
 const LIMIT_BYTES = 6e9
 const LEVELS = [10, 10, 5]
 const WORDS = 60_000

@@ -9,13 +9,13 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
 import { which } from '../scripts/stack/system.ts'
 import { handleSignals, removeAtExit, run } from '../scripts/process.ts'
 import { readLines } from '../src/adapters/files/rows.ts'
 import { hash32 } from '../src/core/random.ts'
 import { normalise } from '../src/core/text/normalise.ts'
 import { pythonWith } from '../test/support/python.ts'
+import { benchArguments, present } from './support/arguments.ts'
 
 const SLUICE = 'sluice train'
 /** Names of peers.py; the first is what the wall times of all are compared with. */
@@ -47,16 +47,15 @@ interface Comparison {
   readonly contenders: readonly Contender[]
 }
 
-const { values: options } = parseArgs({
-  options: {
-    data: { type: 'string', multiple: true, default: [] },
-    only: { type: 'string', default: [SLUICE, ...PEERS].join() },
-    json: { type: 'boolean', default: false },
-  },
+const { values: options } = benchArguments({
+  data: { type: 'string', multiple: true, default: [] },
+  only: { type: 'string', default: [SLUICE, ...PEERS].join() },
+  json: { type: 'boolean', default: false },
 })
 const usual = ['catalog', 'grocery'].map((name) => join(ROOT, '..', 'shared', 'data', `${name}.jsonl.gz`))
 const here = usual.filter((file) => existsSync(file))
 const files = options.data.length > 0 ? options.data : here.length > 0 ? here : ['examples/labelled-products.jsonl']
+files.forEach(present)
 const taskset = which('taskset')
 const python = await pythonWith(join(ROOT, 'bench/train/requirements.txt'))
 if ('missing' in python) process.stderr.write(`without scikit-learn and fastText: ${python.missing}\n`)

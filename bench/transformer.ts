@@ -7,7 +7,6 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { handleSignals, removeAtExit, run } from '../scripts/process.ts'
 import { readEncoder } from '../src/adapters/files/encoder-store.ts'
 import { readLines } from '../src/adapters/files/rows.ts'
@@ -21,6 +20,7 @@ import { foldConstants } from '../src/learn/transformer/fold.ts'
 import { TRANSFORMER } from '../src/learn/transformer/settings.ts'
 import { transformerExamples } from '../src/learn/transformer/examples.ts'
 import { pythonWith } from '../test/support/python.ts'
+import { benchArguments, present } from './support/arguments.ts'
 import type { Row } from '../src/learn/examples.ts'
 import type { TokenRow } from '../src/learn/transformer/fit.ts'
 import type { GraphSpec } from '../src/ports/graph.ts'
@@ -39,18 +39,16 @@ interface Lap {
   readonly rows: number
 }
 
-const { values: options } = parseArgs({
-  options: {
-    data: { type: 'string' },
-    rows: { type: 'string', default: '640' },
-    rounds: { type: 'string', default: '2' },
-    threads: { type: 'string', default: '2' },
-    json: { type: 'boolean', default: false },
-  },
+const { values: options } = benchArguments({
+  data: { type: 'string' },
+  rows: { type: 'string', default: '640' },
+  rounds: { type: 'string', default: '2' },
+  threads: { type: 'string', default: '2' },
+  json: { type: 'boolean', default: false },
 })
 const threads = Number(options.threads)
 const usual = join(ROOT, '..', 'shared', 'data', 'homedepot.jsonl.gz')
-const data = options.data ?? (existsSync(usual) ? usual : join(ROOT, 'examples/pairs.jsonl'))
+const data = present(options.data ?? (existsSync(usual) ? usual : join(ROOT, 'examples/pairs.jsonl')))
 
 handleSignals()
 const encoder = await readEncoder(ENCODER).catch(async () => {
