@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { checkRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
-import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
+import { withGolden } from '../adapters/onnx/golden.ts'
 import { importGraph } from '../adapters/onnx/imported-graph.ts'
 import { SluiceError } from '../core/error.ts'
 import { labelSet, pathIndex, pathKey } from '../core/labels.ts'
@@ -71,12 +71,12 @@ export async function run(args: string[]): Promise<number> {
     parts: { 'tokenizer.json': await bytesOf(tokenizer) },
     labelPaths: labels.paths,
   }
-  const golden = await goldenAnswers(folder, goldenTexts(labels.paths, segments.length)).catch((error: unknown) => {
+  const answered = await withGolden(folder).catch((error: unknown) => {
     if (error instanceof SluiceError) throw error
     throw new SluiceError('SL501', `${onnx}: does not run: ${(error as Error).message}`, { cause: error })
   })
   const files = { 'card.md': card(basename(onnx), args) }
-  await writeModelFolder(out, { ...folder, manifest: { ...folder.manifest, golden }, files })
+  await writeModelFolder(out, { ...answered, files })
   const report = { out, labels: labels.paths.length, pair, bytes: model.length }
   process.stdout.write(
     values.json

@@ -1,6 +1,6 @@
 // How `sluice train` makes an encoder model: wires learn/encoder to a pulled encoder and to what people see.
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
-import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
+import { withGolden } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { curveSvg } from '../learn/curve.ts'
 import { encoderCard } from '../learn/encoder/card.ts'
@@ -48,7 +48,6 @@ export async function train(job: TrainJob): Promise<Trained> {
     parts: { 'encoder.onnx': files.graph, 'tokenizer.json': files.tokenizer },
     labelPaths: data.labels.paths,
   }
-  const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
   const calibration = {
     temperatures,
     thresholds,
@@ -62,8 +61,7 @@ export async function train(job: TrainJob): Promise<Trained> {
   }
   return {
     folder: {
-      ...folder,
-      manifest: { ...folder.manifest, golden },
+      ...(await withGolden(folder)),
       files: {
         'calibration.json': `${JSON.stringify(calibration, undefined, 1)}\n`,
         'curve.svg': curveSvg(curve, mlp.epochs, { unit: 'epoch', loss: 'training loss' }),

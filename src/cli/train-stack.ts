@@ -2,7 +2,7 @@
 import { thresholdsText } from '../core/calibration/propose.ts'
 import { FEATURES_VERSION } from '../core/lexical/features.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
-import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
+import { withGolden } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { taxonomyExamples } from '../learn/examples.ts'
 import { percent } from '../learn/lexical/card.ts'
@@ -47,7 +47,6 @@ export async function train(job: TrainJob): Promise<Trained> {
     parts: { 'lexical.onnx': lexical.model, 'encoder.onnx': files.graph, 'tokenizer.json': files.tokenizer },
     labelPaths: data.labels.paths,
   }
-  const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
   const calibration = {
     weights,
     vote,
@@ -63,8 +62,7 @@ export async function train(job: TrainJob): Promise<Trained> {
   }
   return {
     folder: {
-      ...folder,
-      manifest: { ...folder.manifest, golden },
+      ...(await withGolden(folder)),
       files: {
         'calibration.json': `${JSON.stringify(calibration, undefined, 1)}\n`,
         'card.md': stackCard(data, trained, settings, perSecond, job),

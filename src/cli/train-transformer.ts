@@ -1,6 +1,6 @@
 // How `sluice train` fine-tunes a transformer: wires learn/transformer to the runtime and to what people see.
 import { readEncoder } from '../adapters/files/encoder-store.ts'
-import { goldenAnswers, goldenTexts } from '../adapters/onnx/golden.ts'
+import { withGolden } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { openPairTokenizer } from '../adapters/onnx/tokenizer.ts'
 import { uncertifiedText } from '../core/calibration/propose.ts'
@@ -91,7 +91,6 @@ export async function train(job: TrainJob): Promise<Trained> {
     parts: { 'tokenizer.json': encoder.tokenizer },
     labelPaths: data.labels.paths,
   }
-  const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
   const { epochs, steps, rowsPerSecond } = fitted
   const bytes = model.length
   const counts = { training: split.training.length, validation: split.validation.length, epochs, steps }
@@ -100,8 +99,7 @@ export async function train(job: TrainJob): Promise<Trained> {
   const calibration = { temperature, thresholds, offsets, bySource: named }
   return {
     folder: {
-      ...folder,
-      manifest: { ...folder.manifest, golden },
+      ...(await withGolden(folder)),
       files: {
         'calibration.json': `${JSON.stringify(calibration, undefined, 1)}\n`,
         'card.md': transformerCard(data, judged, run),

@@ -1,6 +1,6 @@
 // Model folders of the kinds that stand on an encoder, trained on the made-up shop with the made-up encoder.
 import { openEncoder } from '../../src/adapters/onnx/encoder.ts'
-import { goldenAnswers, goldenTexts } from '../../src/adapters/onnx/golden.ts'
+import { withGolden } from '../../src/adapters/onnx/golden.ts'
 import { runtime } from '../../src/adapters/onnx/runtime.ts'
 import { FEATURES_VERSION } from '../../src/core/lexical/features.ts'
 import { NORMALISER_VERSION } from '../../src/core/text/normalise.ts'
@@ -53,8 +53,7 @@ export async function encoderModels(): Promise<EncoderModels> {
       parts: { ...more, 'encoder.onnx': graph, 'tokenizer.json': tokenizer },
       labelPaths: data.labels.paths,
     }
-    const golden = await goldenAnswers(folder, goldenTexts(data.labels.paths, data.segments.length))
-    return { ...folder, manifest: { ...folder.manifest, golden }, files: {} }
+    return { ...(await withGolden(folder)), files: {} }
   }
 
   const { temperatures, judgement } = heads[better]

@@ -8,11 +8,16 @@ export interface Unanswered extends Pick<KindParts, 'model' | 'parts' | 'labelPa
   readonly manifest: Omit<Manifest, 'model' | 'parts' | 'labels' | 'golden'>
 }
 
-/** Throws SluiceError SL501 where the model does not run. */
-export async function goldenAnswers(
+/** A folder that is whole but for its digests. Throws SluiceError SL501 where the model does not run. */
+export async function withGolden(
   folder: Unanswered,
-  texts: readonly (readonly string[])[],
-): Promise<Manifest['golden']> {
+): Promise<Unanswered & { readonly manifest: Pick<Manifest, 'golden'> }> {
+  const { manifest, labelPaths } = folder
+  const golden = await answers(folder, goldenTexts(labelPaths, manifest.segments.length))
+  return { ...folder, manifest: { ...manifest, golden } }
+}
+
+async function answers(folder: Unanswered, texts: readonly (readonly string[])[]): Promise<Manifest['golden']> {
   const kind = await openKind({ ...folder, manifest: folder.manifest as Manifest })
   const width = folder.labelPaths.length
   const golden: { texts: readonly string[]; probabilities: number[] }[] = []
@@ -28,10 +33,7 @@ export async function goldenAnswers(
 }
 
 /** Texts to answer: names of labels, or pairs of them; no row of the data leaves the machine it was trained on. */
-export function goldenTexts(
-  labelPaths: readonly (readonly string[])[],
-  segments: number,
-): readonly (readonly string[])[] {
+function goldenTexts(labelPaths: readonly (readonly string[])[], segments: number): readonly (readonly string[])[] {
   const names = labelPaths.map((path) => path.join(' '))
   return names.slice(0, GOLDEN_ROWS).map((name, at) => {
     const texts = [name, names[(at + 1) % names.length]!]
