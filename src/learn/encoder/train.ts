@@ -5,7 +5,7 @@ import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { SluiceError } from '../../core/error.ts'
 import { hash32 } from '../../core/random.ts'
-import { judge } from '../judge.ts'
+import { distributions, judge } from '../judge.ts'
 import { fitHead, headLogits } from './fit.ts'
 import { servingHead } from './head.ts'
 import { LINEAR, MLP, epochsFor } from './settings.ts'
@@ -101,7 +101,7 @@ async function validatedHead(
     epochs: best!.epochs,
     temperatures,
     probabilities,
-    judgement: judge(probabilities, held.gold, tree, settings.precision),
+    judgement: judge(distributions(probabilities, held.gold, tree), tree, settings.precision),
     trainingAccuracy: accuracyOf(joint(seen, tree, temperatures), kept.gold, tree),
   }
 }

@@ -6,11 +6,11 @@ import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { SluiceError } from '../../core/error.ts'
 import { hash32 } from '../../core/random.ts'
+import { distributionsOf, judge } from '../judge.ts'
 import { featuresFor, vocabulary as vocabularyOf } from './batches.ts'
 import { servingGraph } from './export.ts'
 import { fit } from './fit.ts'
 import { epochsFor, heldShare } from './settings.ts'
-import { judge } from './judge.ts'
 import { goldenBatch, served, servedAccuracy } from './served.ts'
 import { levelLogits, pathAccuracy } from './validate.ts'
 import type { Certificate } from '../../core/calibration/certificate.ts'
@@ -21,9 +21,9 @@ import type { Tree } from '../../core/lexical/tree.ts'
 import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
+import type { Judgement } from '../judge.ts'
 import type { Vocabulary } from './batches.ts'
 import type { Weights } from './fit.ts'
-import type { Validation } from './judge.ts'
 import type { LexicalSettings } from './settings.ts'
 import type { Held } from './validate.ts'
 
@@ -52,6 +52,14 @@ export interface TrainTools {
   readonly runtime: GraphRuntime
   readonly signal: AbortSignal
   readonly report: (progress: Progress) => void
+}
+
+/** What the validated fits showed, on rows they never saw. */
+interface Validation extends Pick<Judgement, 'rows' | 'accuracy' | 'ece' | 'coverage' | 'selectiveAccuracy'> {
+  /** Without temperatures. */
+  readonly eceBefore: number
+  /** Per level, as served with eight bits; `accuracy` is in full precision. */
+  readonly servedAccuracy: readonly number[]
 }
 
 export interface TrainedLexical {
@@ -90,7 +98,9 @@ export async function trainLexical(
   for (const part of parts.slice(1)) folds.push(await fitFold(part, tree, first.epochs, seed, settings, tools))
   const logits = together(folds.map((fold) => fold.logits))
   const temperatures = fitTemperatures(logits, tree).map((own) => own / settings.power)
-  const { proposal, validation } = judge(logits, tree, temperatures, settings)
+  const judged = judge(distributionsOf(logits, tree, temperatures), tree, settings.precision, settings.power)
+  const even = tree.nodes.map(() => 1)
+  const plain = judge(distributionsOf(logits, tree, even), tree, settings.precision)
   const probabilities: Float32Array[] = []
   for (const [index, { weights, vocabulary }] of folds.entries()) {
     const model = tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
@@ -119,13 +129,21 @@ export async function trainLexical(
     features,
     golden,
     temperatures,
-    thresholds: proposal.thresholds,
-    certificate: proposal.certificate,
-    promise: proposal.said,
-    isotonic: proposal.isotonic,
+    thresholds: judged.thresholds,
+    certificate: judged.certificate,
+    promise: judged.promise,
+    isotonic: judged.isotonic,
     epochs: first.epochs,
     trainingRows: all.examples.length,
-    validation: { ...validation, servedAccuracy: servedAccuracy(probabilities, logits.gold, tree) },
+    validation: {
+      rows: judged.rows,
+      accuracy: judged.accuracy,
+      ece: judged.ece,
+      eceBefore: plain.ece,
+      coverage: judged.coverage,
+      selectiveAccuracy: judged.selectiveAccuracy,
+      servedAccuracy: servedAccuracy(probabilities, logits.gold, tree),
+    },
     heldProbabilities: probabilities,
   }
 }

@@ -7,7 +7,7 @@ import { MLP } from '../encoder/settings.ts'
 import { heldShare } from '../lexical/settings.ts'
 import { joint, refitHead, sidesOf, validatedHeads } from '../encoder/train.ts'
 import { headLogits, vectorsOf } from '../encoder/fit.ts'
-import { judge } from '../judge.ts'
+import { distributions, judge } from '../judge.ts'
 import { trainLexical } from '../lexical/train.ts'
 import { stackGraph } from './export.ts'
 import { cheapest, fitWeights, logs, mixed, steps } from './mix.ts'
@@ -90,7 +90,8 @@ export async function trainStack(
   const { all: rows } = parts[0]!
   const final = await refitHead(rows, tree, seed, heads, 'head, all rows', tools)
   const graph = { tree, head: final, temperatures: head.temperatures, memory: remember(rows), vote, weights }
-  const judged = (probabilities: Float32Array) => judge(probabilities, gold, tree, settings.precision)
+  const judged = (probabilities: Float32Array) =>
+    judge(distributions(probabilities, gold, tree), tree, settings.precision)
   return {
     model: runtime.serialise(stackGraph(graph)),
     lexical,
