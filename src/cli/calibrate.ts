@@ -29,7 +29,8 @@ cases: with a chance of at most delta that they are not. The rows are labelled o
 was not trained on. Too few of them are refused, with the number that would do.
 
 --method first fits the probabilities to one half of the rows and certifies on the other. Without it the probabilities
-stay and all rows certify. Thresholds and certificate go into the model's manifest, figures into calibration.json, the
+stay and all rows certify. Stacks and models that decide against the prior (pair, transformer of pairs) take isotonic,
+which moves no decision. Thresholds and certificate go into the model's manifest, figures into calibration.json, the
 curve into reliability.svg. --out writes another folder instead of replacing the model's; --dry-run writes nothing.
 `
 

@@ -30,6 +30,8 @@ function exportedClassifier(classes: number, types: boolean): GraphSpec {
   return { ...answering(spec), outputs: spec.outputs.filter(({ name }) => name === 'logits') }
 }
 
+const bytes = (spec: GraphSpec) => runtime.serialise(spec)
+
 let root: string
 before(async () => {
   root = await mkdtemp(join(tmpdir(), 'sluice-imported-'))
@@ -92,6 +94,20 @@ describe('an imported classifier', () => {
     await model.close()
   })
 
+  it('that gives probabilities of its own beside the logits answers what the logits say', async () => {
+    const spec = exportedClassifier(2, false)
+    const softmax = { op: 'Softmax', inputs: ['logits'], outputs: ['probabilities'] }
+    const [logits] = spec.outputs
+    const both = { ...spec, nodes: [...spec.nodes, softmax], outputs: [logits!, { ...logits!, name: 'probabilities' }] }
+    const run = async (model: Uint8Array) => {
+      const compiled = await runtime.compile(importGraph(model, [0, 1], 2).model, { threads: 1 })
+      const feeds = tokenFeeds([openPairTokenizer(TOKENIZER, 64)('red hat')])
+      const said = await compiled.run(Object.fromEntries(compiled.inputs.map((name) => [name, feeds[name]!])))
+      return compiled.close().then(() => said['probabilities']!.data)
+    }
+    assert.deepEqual(await run(bytes(both)), await run(bytes(spec)))
+  })
+
   it('of one logit gives its logistic function for the second label', async () => {
     const model = await imported('score', 1, true, ['--labels', 'other,match', '--segments', 'query,title'])
     const compiled = await runtime.compile(runtime.serialise(exportedClassifier(1, true)), { threads: 1 })
@@ -103,7 +119,6 @@ describe('an imported classifier', () => {
     await model.close()
   })
 
-  const bytes = (spec: GraphSpec) => runtime.serialise(spec)
   const usual = exportedClassifier(3, true)
   const refused: { how: string; model: () => Uint8Array; says: RegExp }[] = [
     { how: 'that is no ONNX file', model: () => Uint8Array.of(1, 2, 3), says: /no ONNX/ },

@@ -1,11 +1,14 @@
 // An exported sequence classifier, made to give what every model here gives: `probabilities` [rows × paths]. Nodes are
-// added behind its logits and nothing else is touched, so that any opset and any quantisation stays as it was exported.
+// added behind its logits and nothing else is touched but a name that these need, so that any opset and any quantisation
+// stays as it was exported.
 import onnxProto from 'onnx-proto'
 import { SluiceError } from '../../core/error.ts'
 import type { onnx as Onnx } from 'onnx-proto'
 
 const { onnx } = onnxProto
 const [FLOAT, INT64] = [1, 7]
+/** What the finished graph gives. */
+const PROBABILITIES = 'probabilities'
 const KNOWN_INPUTS = ['input_ids', 'attention_mask', 'token_type_ids']
 
 interface Imported {
@@ -38,6 +41,7 @@ export function importGraph(bytes: Uint8Array, order: readonly number[], tempera
       'SL501',
       `gives "${logits}" [${dims.map((dim) => dim.dimParam || Number(dim.dimValue ?? 0)).join(' × ')}]; logits [rows × ${classes}] are wanted for ${classes} labels`,
     )
+  if (logits !== PROBABILITIES) freeName(graph, PROBABILITIES)
   const add = (opType: string, input: string[], attribute: Onnx.IAttributeProto[] = []) => {
     const output = `sluice/${opType}_${graph.node!.length}`
     graph.node!.push(onnx.NodeProto.create({ name: output, opType, input, output: [output], attribute }))
@@ -51,11 +55,9 @@ export function importGraph(bytes: Uint8Array, order: readonly number[], tempera
     scores = add('Concat', [add('Mul', [scores, 'sluice/zero']), scores], [int('axis', 1)])
   scores = add('Gather', [scores, 'sluice/order'], [int('axis', 1)])
   const probabilities = add('Softmax', [scores], [int('axis', 1)])
-  graph.node!.push(onnx.NodeProto.create({ opType: 'Identity', input: [probabilities], output: ['probabilities'] }))
+  graph.node!.push(onnx.NodeProto.create({ opType: 'Identity', input: [probabilities], output: [PROBABILITIES] }))
   const shape = { dim: [{ dimParam: 'rows' }, { dimValue: classes }] }
-  graph.output = [
-    onnx.ValueInfoProto.create({ name: 'probabilities', type: { tensorType: { elemType: FLOAT, shape } } }),
-  ]
+  graph.output = [onnx.ValueInfoProto.create({ name: PROBABILITIES, type: { tensorType: { elemType: FLOAT, shape } } })]
   return { model: onnx.ModelProto.encode(proto).finish(), types: inputs.includes('token_type_ids') }
 }
 
@@ -72,6 +74,16 @@ function decoded(bytes: Uint8Array): Onnx.ModelProto {
   )
   if (wrong) throw new SluiceError('SL501', `reads "${wrong.name}" as another kind of number than int64`)
   return proto
+}
+
+/** Some exporters give their own probabilities beside the logits. */
+function freeName(graph: Onnx.IGraphProto, taken: string): void {
+  const other = (name: string) => (name === taken ? `sluice/given_${taken}` : name)
+  for (const node of graph.node ?? []) {
+    node.input = node.input?.map(other) ?? []
+    node.output = node.output?.map(other) ?? []
+  }
+  for (const one of [...(graph.initializer ?? []), ...(graph.valueInfo ?? [])]) one.name = other(one.name ?? '')
 }
 
 function held(graph: Onnx.IGraphProto, name: string): boolean {
