@@ -24,12 +24,15 @@ export interface Encoded {
 
 const SPEED_TEXTS = 256
 
-/** Throws SL504 where the encoder was not pulled, SL501 where it fails; the signal's reason when aborted. */
+/** Throws SL504 where the encoder was not pulled, SL104 where it does not suit, SL501 where it fails; the signal's reason when aborted. */
 export async function encodeAll(data: Examples, { options, view, signal }: TrainJob): Promise<Encoded> {
   const files = await readEncoder(options['encoder']!)
   const { dims, name } = files.settings
   if (dims % 32 !== 0)
-    throw new SluiceError('SL501', `encoder ${name}: vectors of ${dims} numbers, not a multiple of 32`)
+    throw new SluiceError(
+      'SL104',
+      `encoder ${name} gives vectors of ${dims} numbers; this kind needs a multiple of 32: take another one, or --kind transformer`,
+    )
   const texts = data.examples.map(({ texts }) => sentence(texts))
   const pool = await startEncoder(files, { workers: 0 })
   const encoder = await rememberingEncoder(pool, vectorsFile(files))

@@ -172,6 +172,12 @@ describe('sluice calibrate knows every kind:', () => {
       else await assert.rejects(again, refusal('SL104', /vector would move the decisions.*use isotonic/))
     })
 
+  test('an encoder whose vectors do not suit the kind is wrong usage, not a damaged model', () =>
+    assert.rejects(
+      trainKind('encoder', 'shop.jsonl', at('no'), ['--encoder', 'toy']),
+      refusal('SL104', /encoder toy gives vectors of 16 numbers.*multiple of 32/),
+    ))
+
   test('a method that does not suit the kind is refused before the model is asked', async () => {
     const dir = at('stack, never asked')
     await writeModelFolder(dir, await onEncoder.stack(0.9))
