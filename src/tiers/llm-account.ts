@@ -1,7 +1,7 @@
 // The money side of a call to a provider, around every try at one:
 //
-//   reserve the most it can cost ─► write that down, acknowledged ─► call ─► write down what it cost ─► put the rest back
-//        ├─ over budget: wait, ask again                               └─ nobody knows: all of it stands
+//   reserve the most it can cost ─► a slot ─► write that down, acknowledged ─► call ─► write down what it cost ─► put back
+//        ├─ over budget: wait, ask again                                          └─ nobody knows: all of it stands
 //        ├─ more than any window has, with several texts: TooDear
 //        └─ no longer counted once it is written down: again
 //
@@ -47,6 +47,7 @@ export class TooDear extends Error {
   override readonly name = 'TooDear'
 }
 
+type Opening = Omit<CallRecord, 'id' | 'at_ms' | 'purse'>
 type Granted = Extract<Reserved, { kind: 'reserved' }>
 
 export interface Account {
@@ -87,14 +88,15 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
   }
 
   /** Once there is money for the call and it is written down. */
-  async function opened(call: Omit<CallRecord, 'id' | 'at_ms' | 'purse'>, most: Amount, signal: AbortSignal) {
+  async function opened(call: Opening, most: Amount, turn: () => Promise<void>, signal: AbortSignal) {
     for (let failures = 1; ; failures++) {
       const granted = await reserved(most, call.asked, signal)
-      const record: CallRecord = { ...call, id: newId(), at_ms: Math.floor(clock.now()), purse: granted.purse }
-      const sent = await sending.take(signal).catch(async (error: unknown) => {
+      const next = turn().then(() => sending.take(signal))
+      const sent = await next.catch(async (error: unknown) => {
         await granted.settle(NOTHING)
         throw error
       })
+      const record: CallRecord = { ...call, id: newId(), at_ms: Math.floor(clock.now()), purse: granted.purse }
       const isWritten = await acknowledged(record)
       if (isWritten && (await granted.stands())) return { granted, record, sent }
       sent()
@@ -120,11 +122,11 @@ export function openAccount({ task, budget, ledger, newId, clock, emit, hash, ra
     around(request, asked, signal, keep) {
       const itemsShare = itemsShareOf(request)
       const most = mostUsage(request)
-      return async ({ provider, model, price }, attempt) => {
+      return async ({ provider, model, price }, attempt, turn) => {
         const worst = worstAmount(most, price)
         const reservation = { ...most, costUsd: worst.nanousd / 1e9, asked, aloneUsd: 0, items: [] }
         const by = { provider, model, price: digestOf(model, price) }
-        const opening = opened({ task, state: 'reserved', ...by, ...reservation }, worst, signal)
+        const opening = opened({ task, state: 'reserved', ...by, ...reservation }, worst, turn, signal)
         const { granted, record, sent } = await opening
         const isAsked = !signal.aborted
         const replying = isAsked ? attempt(record.id) : Promise.reject(signal.reason as Error)

@@ -81,7 +81,8 @@ export function callThrough(options: CallOptions): Through {
     const free = await slots.take(signal)
     let call: CallRecord | undefined
     const paid = account.around(request, items, signal, (settled) => (call = settled))
-    const around: typeof paid = (by, attempt) => paid(by, (id) => told(by, items, signal, () => attempt(id)))
+    const around: typeof paid = (by, attempt, turn) =>
+      paid(by, (id) => told(by, items, signal, () => attempt(id)), turn)
     try {
       const reply = await providers.complete(request, signal, { alone: items === 1, around })
       const { text, finish, usage, by } = reply

@@ -1,7 +1,7 @@
 // Several LLM providers as one that answers. Each has its breaker, its pause and its number of calls at once; a call goes
 // to the first one, in their order, that takes calls, and on to the next where that one does not answer:
 //
-//   take a slot ─► attempt ─► answered
+//   take a slot ─► attempt ─► answered         (the slot once there is money for the call: `Around`)
 //        ▲            ├─ no answer, 429, wrong key ─► the next provider; after the last one: wait, begin again
 //        │            └─ this very request refused ─► LlmRejected
 //        └──── wait: until some provider takes calls (breaker, Retry-After), and the backoff of this call
@@ -56,10 +56,16 @@ export interface SourcedReply extends LlmReply {
 }
 
 /**
- * Goes around every try at a provider: what must happen before money can be spent, and after. Rejects with what `call`
- * rejects with; BreakerOpen is then a call that did not take place. May wait before it calls, by a name that is new.
+ * Goes around every try at a provider: what must happen before money can be spent, and after. Rejects with what `call` and
+ * `turn` reject with; BreakerOpen is then a call that did not take place. May wait before it calls, by a name that is new;
+ * `turn` waits for a slot at the provider, which `call` does where nobody has. What may wait for long, for money, does so
+ * before its turn: else it would keep from the provider those who need not wait.
  */
-export type Around = (by: LlmSource, call: (id?: string) => Promise<LlmReply>) => Promise<LlmReply>
+export type Around = (
+  by: LlmSource,
+  call: (id?: string) => Promise<LlmReply>,
+  turn: () => Promise<void>,
+) => Promise<LlmReply>
 
 export interface CompleteOptions {
   /** The request holds one item alone: refused from the start, it is no poisonous text but a wrong model or address. */
@@ -149,8 +155,7 @@ export function createProviders(options: ProvidersOptions): Providers {
   }
 
   /** One call to one provider, through its breaker; learns from how it ends. */
-  async function attempt(seat: Seat, request: LlmRequest, signal: AbortSignal): Promise<LlmReply> {
-    if (!takesCalls(seat)) throw new BreakerOpen('it went away while this call waited for money')
+  function attempt(seat: Seat, request: LlmRequest, signal: AbortSignal): Promise<LlmReply> {
     return seat.breaker.fire(async (inner) => {
       const began = clock.elapsed()
       try {
@@ -173,15 +178,19 @@ export function createProviders(options: ProvidersOptions): Providers {
   async function pass(request: LlmRequest, signal: AbortSignal, around: Around, failed: Failed[]) {
     for (const seat of seats) {
       if (!takesCalls(seat)) continue
-      const free = await seat.slots.take(signal)
-      try {
-        if (!takesCalls(seat)) continue // it went away while this call waited for its turn
+      let free: (() => void) | undefined
+      const turn = async () => {
+        free ??= await seat.slots.take(signal)
+        if (!takesCalls(seat)) throw new BreakerOpen('it went away while this call waited')
+      }
+      const call = async (id?: string) => {
+        await turn()
         const last = failed.at(-1)
         if (last) emit('llm.failed-over', { provider: last.seat.name, why: statusOf(last.error), to: seat.name })
-        const reply = await around(seat.by, (id) =>
-          attempt(seat, id === undefined ? request : { ...request, id }, signal),
-        )
-        return { ...reply, by: seat.by }
+        return attempt(seat, id === undefined ? request : { ...request, id }, signal)
+      }
+      try {
+        return { ...(await around(seat.by, call, turn)), by: seat.by }
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof BreakerOpen) continue
@@ -189,7 +198,7 @@ export function createProviders(options: ProvidersOptions): Providers {
         if (isRefusal(error)) emit('llm.refused', { provider: seat.name, detail: (error as Error).message })
         failed.push({ seat, error })
       } finally {
-        free()
+        free?.()
       }
     }
     return undefined

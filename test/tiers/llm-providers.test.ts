@@ -189,6 +189,18 @@ describe('Retry-After', () => {
     assert.deepEqual([first.requests.length, second.requests.length], [1, 2])
   })
 
+  test('that wait for money take no place from those that need not wait', async () => {
+    const { ask, providers, first, clock } = world(['first'])
+    const poor: Around = (_, call) => clock.sleep(60_000).then(() => call('1'))
+    const waiting = Array.from({ length: CALLS_MAX }, () =>
+      providers.complete(request, never, { alone: true, around: poor }),
+    )
+    await ask()
+    assert.ok(clock.elapsed() < 60_000, `${clock.elapsed()} ms`)
+    await Promise.all(waiting)
+    assert.equal(first.requests.length, CALLS_MAX + 1)
+  })
+
   test('of all is waited for, the shortest first', async () => {
     const { ask, first, second, clock } = world()
     first.mode = second.mode = '429'
