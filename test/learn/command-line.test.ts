@@ -40,7 +40,7 @@ function figuresOf(value: unknown): Set<string> {
     return new Set(Object.values(value).flatMap((one) => [...figuresOf(one)]))
   const number = Number(value)
   return new Set([
-    String(number),
+    ...[number, Number(number.toPrecision(4))].map(String),
     ...[1, 2, 3].flatMap((digits) => [number, 100 * number, number / 1e6].map((one) => one.toFixed(digits))),
   ])
 }
