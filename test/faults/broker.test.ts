@@ -1,17 +1,16 @@
 // Promise: with its dependencies healthy again, a process goes on by itself. The broker is killed and comes back, twice,
 // while both roles are at work; it is a broker of this test's own.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { startStack } from '../../scripts/stack/stack.ts'
 import type { Stack } from '../../scripts/stack/stack.ts'
 import { audit, finished, lag } from '../support/audit.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
 import { startSluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { eventually, noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -23,20 +22,19 @@ const ON_WITHIN_MS = 60_000
 describe('the broker is killed and comes back', { skip: noStack }, () => {
   let stack: Stack
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
 
   before(async () => {
     stack = await startStack()
     broker = await openBroker(stack.kafka)
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [5, 20], errorRate: 0, examplesDir })
+    standIn = await openStandIn([5, 20])
     deployment = await createDeployment('broker', {
       tasks: ['taxonomy'],
       settings: {
         kafka: { brokers: stack.kafka, batch_records_max: 20 },
         registry: { url: stack.registry },
-        llm: { base_url: standIn.url, api_key: 'none', model: 'sluice-stand-in' },
+        llm: standIn.llm,
       },
     })
     await deployment.apply()

@@ -1,15 +1,14 @@
 // Promise: SIGTERM drains. A process under load ends with 0 within 20 s, what it has committed is whole, and the next one
 // goes on where it stopped. Both roles, so that items are in flight on every topic.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { audit, finished, lag } from '../support/audit.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
 import { isRunning, startSluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { eventually, noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -23,18 +22,17 @@ const AT_WORK_WITHIN_MS = 30_000
 
 describe('a process gets SIGTERM under load', { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [200, 300], errorRate: 0, examplesDir })
+    standIn = await openStandIn([200, 300])
     deployment = await createDeployment('drain', {
       tasks: ['taxonomy'],
       settings: {
         kafka: { batch_records_max: 50 },
-        llm: { base_url: standIn.url, api_key: 'none', model: 'sluice-stand-in', items_per_call_max: 10 },
+        llm: { ...standIn.llm, items_per_call_max: 10 },
       },
     })
     await deployment.apply()

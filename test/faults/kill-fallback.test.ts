@@ -2,17 +2,16 @@
 // roles are killed in the middle of transactions: what classify took back is not answered, what the fallback role had
 // asked the LLM is asked again and written once.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { audit, finished } from '../support/audit.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { faultAt } from '../support/fault-point.ts'
 import type { FaultPoint } from '../support/fault-point.ts'
 import { products } from '../support/products.ts'
 import { startSluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -21,22 +20,19 @@ const PRODUCTS = 800
 
 describe('both roles are killed in mid-stream', { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [5, 20], errorRate: 0, examplesDir })
+    standIn = await openStandIn([5, 20])
     deployment = await createDeployment('both', {
       tasks: ['taxonomy'],
       withoutModel: true,
       settings: {
         kafka: { batch_records_max: 20 },
         llm: {
-          base_url: standIn.url,
-          api_key: 'none',
-          model: 'sluice-stand-in',
+          ...standIn.llm,
           items_per_call_max: 10,
           calls_concurrently: 2,
         },

@@ -1,17 +1,17 @@
 // Promise: the ledger is never below what the provider charged, above it by the calls that a crash cut off and by no more,
 // and equal to the token for every call that returned. Fallback processes are killed at random moments while they call.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { Charge, StandIn } from '../../scripts/llm-stand-in.ts'
+import type { Charge } from '../../scripts/llm-stand-in.ts'
 import { random } from '../../src/core/random.ts'
 import { audit, finished } from '../support/audit.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
 import { seed } from '../support/llm.ts'
 import { sluice, startSluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { eventually, noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -34,13 +34,12 @@ const sum = (charges: readonly Charge[]) => charges.reduce((total, charge) => to
 
 describe('processes that call the LLM are killed', { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [20, 80], errorRate: 0, examplesDir })
+    standIn = await openStandIn([20, 80])
     deployment = await createDeployment('ledger', {
       tasks: ['taxonomy'],
       withoutModel: true,
@@ -48,9 +47,7 @@ describe('processes that call the LLM are killed', { skip: noStack }, () => {
       settings: {
         kafka: { batch_records_max: 200 },
         llm: {
-          base_url: standIn.url,
-          api_key: 'none',
-          model: 'sluice-stand-in',
+          ...standIn.llm,
           prices: { 'sluice-stand-in': { input: 1, cached_input: 0.1, output: 4 } },
           items_per_call_max: 5,
           calls_concurrently: 1,

@@ -2,19 +2,18 @@
 // and a process can still be stopped; when it is back, what waited in Kafka drains. SLUICE_TEST_OUTAGE_S makes it shorter or
 // longer; bench/outage measures how fast the stream is meanwhile.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { BREAKER_DEFAULTS } from '../../src/adapters/breaker/breaker.ts'
 import { audit, finished, lag } from '../support/audit.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { products } from '../support/products.ts'
 import { HEAP, metric } from '../support/metrics.ts'
 import { freePort } from '../../scripts/stack/ports.ts'
 import { startSluice } from '../support/sluice.ts'
 import type { LogEvent, Sluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { noStack, openBroker, sleep } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -31,21 +30,18 @@ const DURING = 900
 
 describe(`the LLM answers 500 for ${OUTAGE_MS / 1_000} s`, { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [50, 100], errorRate: 0, examplesDir })
+    standIn = await openStandIn([50, 100])
     deployment = await createDeployment('outage', {
       tasks: ['taxonomy'],
       withoutModel: true,
       settings: {
         llm: {
-          base_url: standIn.url,
-          api_key: 'none',
-          model: 'sluice-stand-in',
+          ...standIn.llm,
           calls_concurrently: CALLS_CONCURRENTLY,
           breaker_reset_ms: RESET_MS,
         },

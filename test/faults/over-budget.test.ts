@@ -2,16 +2,15 @@
 // each item has one provisional answer, which the final one replaces. No Redis: a process counts for itself, and begins with
 // what the ledger says. That all is answered when there is money again: test/tiers/llm-account.test.ts.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { audit, finished, lag } from '../support/audit.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { withinOneDay } from '../support/one-day.ts'
 import { products } from '../support/products.ts'
 import { startSluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -23,13 +22,12 @@ const NOTHING_IS_SURE = [1, 1, 1]
 
 describe('the day’s budget is spent', { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [5, 20], errorRate: 0, examplesDir })
+    standIn = await openStandIn([5, 20])
   })
   after(async () => {
     await standIn?.stop()
@@ -47,9 +45,7 @@ describe('the day’s budget is spent', { skip: noStack }, () => {
         settings: {
           local: { workers: 1, provisional: true },
           llm: {
-            base_url: standIn.url,
-            api_key: 'none',
-            model: 'sluice-stand-in',
+            ...standIn.llm,
             items_per_call_max: 5,
             calls_concurrently: 1,
             output_tokens_max: 500,

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
 import { audit, finished, lag } from '../support/audit.ts'
 import { createDeployment, ROOT } from '../support/deployment.ts'
 import type { DeploymentOptions, TestDeployment } from '../support/deployment.ts'
@@ -13,6 +12,7 @@ import { products } from '../support/products.ts'
 import { noRedis, startRedis } from '../support/redis.ts'
 import { startSluice } from '../support/sluice.ts'
 import type { LogEvent } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
 import { eventually, noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -93,14 +93,13 @@ describe('Redis is killed in mid-run', { skip: noStack || noRedis }, () => {
   })
 
   test('items that only Redis had an answer for are asked again, and end with the same label', async (t) => {
-    const examplesDir = join(ROOT, 'examples')
-    const standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [5, 10], errorRate: 0, examplesDir })
+    const standIn = await openStandIn([5, 10])
     const redis = await startRedis()
     const deployment = await deploy(
       {
         kafka: { batch_records_max: 10 },
         redis: { url: redis.url },
-        llm: { base_url: standIn.url, api_key: 'none', model: 'sluice-stand-in' },
+        llm: standIn.llm,
       },
       true,
     )

@@ -2,17 +2,16 @@
 // both have every result, and what waited cost nothing. A lease that a busy machine lets go by costs a call and never an
 // answer, so bursts are sent until one is asked about once; answers are checked for every one.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { noRedis, startRedis } from '../support/redis.ts'
 import type { OwnRedis } from '../support/redis.ts'
 import type { ReadRecord } from '../support/log-reader.ts'
 import { isRunning, startSluice } from '../support/sluice.ts'
 import type { Sluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { eventually, noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -40,15 +39,14 @@ const valueOf = ({ value }: ReadRecord) => JSON.parse(value!.toString()) as Reco
 
 describe('equal texts in flight in two processes', { skip: noStack || noRedis }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let redis: OwnRedis
   let both: { readonly deployment: TestDeployment; readonly process: Sluice }[] = []
 
   before(async () => {
     broker = await openBroker()
     redis = await startRedis()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [CALL_MS, CALL_MS], errorRate: 0, examplesDir })
+    standIn = await openStandIn([CALL_MS, CALL_MS])
     const json = { format: 'json' }
     both = await Promise.all(
       ['first', 'second'].map(async (name) => {
@@ -57,7 +55,7 @@ describe('equal texts in flight in two processes', { skip: noStack || noRedis },
           settings: {
             registry: { url: 'http://127.0.0.1:1' },
             redis: { url: redis.url },
-            llm: { base_url: standIn.url, api_key: 'none', model: 'sluice-stand-in' },
+            llm: standIn.llm,
           },
           topics: {
             products: json,

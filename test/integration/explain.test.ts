@@ -1,15 +1,14 @@
 // `sluice explain` on what real roles wrote: an item that no local tier was sure of and the LLM answered, one that was refused,
 // one that a later event superseded, and keys of which nothing is known.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import type { Explanation } from '../../src/core/explain.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { isRunning, sluice, startSluice } from '../support/sluice.ts'
 import type { Sluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { eventually, noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -26,22 +25,19 @@ const ROWS = [
 
 describe('explaining an item', { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
   let process: Sluice
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [5, 10], errorRate: 0, examplesDir })
+    standIn = await openStandIn([5, 10])
     deployment = await createDeployment('explain', {
       tasks: ['taxonomy'],
       gates: { taxonomy: [1, 1, 1] },
       settings: {
         llm: {
-          base_url: standIn.url,
-          api_key: 'none',
-          model: 'sluice-stand-in',
+          ...standIn.llm,
           prices: { 'sluice-stand-in': { input: 1, cached_input: 1, output: 2 } },
         },
       },

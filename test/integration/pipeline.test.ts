@@ -5,17 +5,17 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { freePort } from '../../scripts/stack/ports.ts'
 import { audit, finished } from '../support/audit.ts'
 import type { Audit } from '../support/audit.ts'
-import { createDeployment, ROOT } from '../support/deployment.ts'
+import { createDeployment } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import type { ReadRecord } from '../support/log-reader.ts'
 import { products, queries } from '../support/products.ts'
 import { isRunning, sluice, startSluice } from '../support/sluice.ts'
 import type { Sluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { eventually, noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -29,7 +29,7 @@ const TASKS = [
 
 describe('events become results', { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
   let process: Sluice
   let http: string
@@ -37,13 +37,12 @@ describe('events become results', { skip: noStack }, () => {
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [5, 10], errorRate: 0, examplesDir })
+    standIn = await openStandIn([5, 10])
     const port = await freePort()
     http = `http://127.0.0.1:${port}`
     deployment = await createDeployment('pipeline', {
       tasks: ['taxonomy', 'relevance'],
-      settings: { llm: { base_url: standIn.url, api_key: 'none', model: 'sluice-stand-in' }, http: { port } },
+      settings: { llm: standIn.llm, http: { port } },
     })
   })
   after(async () => {

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { startStandIn } from '../../scripts/llm-stand-in.ts'
-import type { StandIn } from '../../scripts/llm-stand-in.ts'
 import { audit, finished } from '../support/audit.ts'
 import type { Audit } from '../support/audit.ts'
 import { createDeployment, ROOT } from '../support/deployment.ts'
 import type { TestDeployment } from '../support/deployment.ts'
 import { sluice, startSluice } from '../support/sluice.ts'
+import { openStandIn } from '../support/stand-in.ts'
+import type { TestStandIn } from '../support/stand-in.ts'
 import { noStack, openBroker } from '../support/stack.ts'
 import type { Broker } from '../support/stack.ts'
 
@@ -53,20 +53,19 @@ const TICKETS = [
 
 describe('a third task by configuration alone', { skip: noStack }, () => {
   let broker: Broker
-  let standIn: StandIn
+  let standIn: TestStandIn
   let deployment: TestDeployment
   let whole: Audit
 
   before(async () => {
     broker = await openBroker()
-    const examplesDir = join(ROOT, 'examples')
-    standIn = await startStandIn({ port: 0, seed: 1, latency_ms: [0, 1], errorRate: 0, examplesDir })
+    standIn = await openStandIn([0, 1])
     const json = { format: 'json' }
     deployment = await createDeployment('third', {
       tasks: ['help-desk'],
       settings: {
         registry: { url: NOWHERE },
-        llm: { base_url: standIn.url, api_key: 'none', model: 'sluice-stand-in' },
+        llm: standIn.llm,
       },
       topics: {
         products: json,
