@@ -18,6 +18,7 @@ import { hash, questionsOf, readEntries, readItems, shortlisted, writeEntries, w
 import { load, parse } from './command.ts'
 import type { Deployment } from '../adapters/config/load.ts'
 import type { TaskFile } from '../adapters/config/tasks.ts'
+import type { Item } from '../core/item.ts'
 import type { AskLimits } from '../core/llm/asking.ts'
 import type { BatchStanding } from '../ports/llm-batch.ts'
 import type { BatchWork, TakenIn } from '../tiers/llm-batch.ts'
@@ -122,7 +123,9 @@ async function openJob(values: Values, out: string): Promise<Job> {
     limits: JSON.stringify({ ...limits, segment_chars_max, output_tokens_max }),
   }
   assertSame(out, store.of, of)
-  const entries = store.of ? await readEntries(out) : await beginFolder(values, out, deployment, file)
+  const entries = store.of
+    ? await sameEntries(values.data, out, deployment, file)
+    : await beginFolder(values, out, deployment, file)
   if (!store.of) await store.begin(of)
 
   const budget = numberOf('--budget', values.budget)
@@ -180,6 +183,19 @@ async function beginFolder(values: Values, out: string, { config }: Deployment, 
     view.stop()
     await local?.model.close()
   }
+}
+
+/** As they were kept; `--data` given again holds the same items, or it is another job. */
+async function sameEntries(data: readonly string[], out: string, { config }: Deployment, file: TaskFile) {
+  const entries = await readEntries(out)
+  if (data.length === 0) return entries
+  const texts = (items: readonly Item[]) => JSON.stringify(items.map(({ entity, textHash }) => [entity, textHash]))
+  const given = await readItems(file.task, data, config.limits)
+  if (texts(given) === texts(entries.map(({ item }) => item))) return entries
+  throw new SluiceError(
+    'SL104',
+    `${out} was begun with other items: leave out --data to go on, or begin another folder`,
+  )
 }
 
 /** Other requests than those that were handed in would be paid for beside them. */

@@ -93,6 +93,15 @@ describe('sluice batch', () => {
     assert.equal(Math.max(...keys), 1)
   })
 
+  test('given its own items again it goes on, given others it says so and hands nothing in', async () => {
+    const { batches } = standIn.batchCounters()
+    const again = await sluice('run', ...begin(1), ...out('other'), '--poll', '0')
+    assert.deepEqual([again.code, right('other')], [0, 30])
+    const mistaken = sluice('run', ...begin(2), ...out('other'), '--poll', '0')
+    await assert.rejects(mistaken, { code: 'SL104', message: /begun with other items/ })
+    assert.equal(standIn.batchCounters().batches, batches)
+  })
+
   test('a folder that was lost is made again from what the provider has', async () => {
     const { batches } = standIn.batchCounters()
     rmSync(join(dir, 'other'), { recursive: true })
