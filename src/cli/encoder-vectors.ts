@@ -1,6 +1,6 @@
 // What training needs of an encoder: its files from the cache folder, the vectors of all texts (known ones from disk),
 // and how fast it is here.
-import { readEncoder, vectorsFile } from '../adapters/files/encoder-store.ts'
+import { vectorsFile } from '../adapters/files/encoder-store.ts'
 import { rememberingEncoder } from '../adapters/files/vectors.ts'
 import { startEncoder } from '../adapters/onnx/encoder-pool.ts'
 import { sentence } from '../core/text/sentence.ts'
@@ -15,7 +15,6 @@ export const ENCODER_OPTION = {
 } as const
 
 export interface Encoded {
-  readonly files: EncoderFiles
   /** [examples × dims] */
   readonly vectors: Float32Array
   /** On all cores, measured now. */
@@ -24,9 +23,13 @@ export interface Encoded {
 
 const SPEED_TEXTS = 256
 
-/** Throws SL504 where the encoder was not pulled, SL104 where it does not suit, SL501 where it fails; the signal's reason when aborted. */
-export async function encodeAll(data: Examples, { options, view, signal }: TrainJob): Promise<Encoded> {
-  const files = await readEncoder(options['encoder']!)
+/** Throws SL104 where the encoder does not suit, SL501 where it fails; the signal's reason when aborted. */
+export async function encodeAll(
+  files: EncoderFiles,
+  data: Examples,
+  { view, signal }: TrainJob,
+  { remembered = true } = {},
+): Promise<Encoded> {
   const { dims, name } = files.settings
   if (dims % 32 !== 0)
     throw new SluiceError(
@@ -35,7 +38,7 @@ export async function encodeAll(data: Examples, { options, view, signal }: Train
     )
   const texts = data.examples.map(({ texts }) => sentence(texts))
   const pool = await startEncoder(files, { workers: 0 })
-  const encoder = await rememberingEncoder(pool, vectorsFile(files))
+  const encoder = remembered ? await rememberingEncoder(pool, vectorsFile(files)) : pool
   try {
     const vectors = await encoder.encode(texts, {
       signal,
@@ -45,7 +48,7 @@ export async function encodeAll(data: Examples, { options, view, signal }: Train
     const some = texts.filter((_, at) => at % step === 0).slice(0, SPEED_TEXTS)
     const started = performance.now()
     await pool.encode(some, { signal, onDone: () => {} })
-    return { files, vectors, perSecond: some.length / ((performance.now() - started) / 1000) }
+    return { vectors, perSecond: some.length / ((performance.now() - started) / 1000) }
   } finally {
     await encoder.close()
   }

@@ -1,4 +1,5 @@
 // How `sluice train` makes an encoder model: wires learn/encoder to a pulled encoder and to what people see.
+import { readEncoder } from '../adapters/files/encoder-store.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { withGolden } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
@@ -18,7 +19,8 @@ export const options = ENCODER_OPTION
 export async function train(job: TrainJob): Promise<Trained> {
   const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) job.view.line(`warning: ${warning}`)
-  const { files, vectors, perSecond } = await encodeAll(data, job)
+  const files = await readEncoder(job.options['encoder']!)
+  const { vectors, perSecond } = await encodeAll(files, data, job)
   const { settings } = files
   const curve: CurvePoint[] = []
   const report = (progress: HeadProgress) => {

@@ -1,6 +1,7 @@
 // How `sluice train` makes a stack: a lexical model first, a pulled encoder for what it is not sure of.
 import { thresholdsText } from '../core/calibration/propose.ts'
 import { FEATURES_VERSION } from '../core/lexical/features.ts'
+import { readEncoder } from '../adapters/files/encoder-store.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { withGolden } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
@@ -10,19 +11,29 @@ import { LEXICAL } from '../learn/lexical/settings.ts'
 import { stackCard, stackTable } from '../learn/stack/card.ts'
 import { trainStack } from '../learn/stack/train.ts'
 import { ENCODER_OPTION, encodeAll } from './encoder-vectors.ts'
+import { numberOf, tuned } from './fine-tuning.ts'
 import { showHead } from './train-encoder.ts'
 import { show } from './train-lexical.ts'
 import type { TrainJob, Trained } from './train.ts'
 
-export const options = ENCODER_OPTION
+export const options = {
+  ...ENCODER_OPTION,
+  tune: { value: 'EPOCHS', says: 'fine-tunes the encoder for these rows first, reading each so many times; slow' },
+} as const
 
 export async function train(job: TrainJob): Promise<Trained> {
   const { view, signal, seed } = job
   const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
-  const { files, vectors, perSecond } = await encodeAll(data, job)
+  const epochs = numberOf(job.options, 'tune', 0, 1)
+  const pulled = await readEncoder(job.options['encoder']!)
+  const tuning = epochs > 0 ? await tuned(pulled, data, epochs, job) : undefined
+  const files = tuning?.files ?? pulled
+  const { vectors, perSecond } = await encodeAll(files, data, job, { remembered: !tuning })
   const { settings } = files
-  const trained = await trainStack(data, vectors, settings.dims, seed, LEXICAL, {
+  // A tuned encoder has seen the rows of every other part.
+  const lexicalSettings = tuning ? { ...LEXICAL, foldsMax: 1 } : LEXICAL
+  const trained = await trainStack(data, vectors, settings.dims, seed, lexicalSettings, {
     runtime,
     signal,
     report: (progress) => showHead(progress, view),
@@ -59,6 +70,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     alone: trained.alone,
     steps,
     encoderTitlesPerSecond: Math.round(perSecond),
+    ...(tuning && { tuning: { epochs: tuning.epochs, rowsPerSecond: Math.round(tuning.rowsPerSecond) } }),
   }
   return {
     folder: {

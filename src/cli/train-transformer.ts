@@ -4,7 +4,6 @@ import { withGolden } from '../adapters/onnx/golden.ts'
 import { runtime } from '../adapters/onnx/runtime.ts'
 import { openPairTokenizer } from '../adapters/onnx/tokenizer.ts'
 import { uncertifiedText } from '../core/calibration/propose.ts'
-import { SluiceError } from '../core/error.ts'
 import { tree } from '../core/lexical/tree.ts'
 import { fitTemperature } from '../learn/pair/calibrate.ts'
 import { answersOf } from '../learn/transformer/answers.ts'
@@ -16,6 +15,7 @@ import { foldConstants } from '../learn/transformer/fold.ts'
 import { judge } from '../learn/transformer/judge.ts'
 import { ADAPTER_LEARNING_RATE, TRANSFORMER } from '../learn/transformer/settings.ts'
 import type { TransformerSettings } from '../learn/transformer/settings.ts'
+import { numberOf, showFit } from './fine-tuning.ts'
 import { importedManifest } from './imported.ts'
 import type { KindOption, Trained, TrainJob } from './train.ts'
 
@@ -54,17 +54,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     {
       runtime,
       signal,
-      onStep: (step, steps, loss, rowsPerSecond, progress) =>
-        view.update(
-          'fine-tuning',
-          progress,
-          1,
-          `step ${step}/${steps} · loss ${loss.toFixed(3)} · ${rowsPerSecond.toFixed(1)} rows/s`,
-        ),
-      onEpoch: (epoch, loss, accuracy) =>
-        view.line(
-          `epoch ${epoch}/${settings.epochs}: held-back loss ${loss.toFixed(4)}, accuracy ${(100 * accuracy).toFixed(1)} %`,
-        ),
+      ...showFit(view, settings.epochs),
     },
   )
   const labels = Int32Array.from(split.validation, ({ label }) => label)
@@ -131,14 +121,4 @@ function settingsOf(given: TrainJob['options']): TransformerSettings {
     tokensMax: numberOf(given, 'tokens-max', TRANSFORMER.tokensMax, 1),
     threads: numberOf(given, 'threads', TRANSFORMER.threads, 1),
   }
-}
-
-/** A number above 0, in steps of `step` where one is given. */
-function numberOf(given: TrainJob['options'], name: string, otherwise: number, step?: number): number {
-  const text = given[name]
-  if (text === undefined) return otherwise
-  const value = Number(text)
-  if (!(value > 0) || (step !== undefined && value % step !== 0))
-    throw new SluiceError('SL104', `--${name} is a ${step ? 'whole ' : ''}number above 0, not "${text}"`)
-  return value
 }

@@ -96,6 +96,29 @@ describe('fine-tuning from the command line', { concurrency: 2 }, () => {
     await model.close()
   })
 
+  it('tunes an encoder for a stack, which carries it and says so', async () => {
+    const [folder, file, out] = [join(root, 'wide'), join(root, 'wide.jsonl'), join(root, 'stack')]
+    await mkdir(folder)
+    await writeFile(join(folder, 'model.onnx'), runtime.serialise(tinyBert({ width: 32 })))
+    await writeFile(join(folder, 'tokenizer.json'), wordPiece(WORDS))
+    await sluice('models', 'pull', folder, '--dims', '32', '--tokens-max', '16')
+    await writeFile(
+      file,
+      titles
+        .slice(0, 300)
+        .map((row) => JSON.stringify(row))
+        .join('\n'),
+    )
+    const args = ['--kind', 'stack', '--encoder', 'wide', '--tune', '2', '--data', file, '--out', out, '--json']
+    const { code, out: said, err } = await sluice('train', ...args)
+    assert.equal(code, 0, err)
+    assert.ok((JSON.parse(said) as { tuning: { rowsPerSecond: number } }).tuning.rowsPerSecond > 0)
+    const { manifest, parts } = await readModelFolder(out)
+    assert.equal(manifest.encoder!.name, 'wide, fine-tuned')
+    assert.notDeepEqual(parts!['encoder.onnx'], await readFile(join(folder, 'model.onnx')))
+    assert.match(await readFile(join(out, 'card.md'), 'utf8'), /encoder wide, fine-tuned[^]*--tune 2/)
+  })
+
   const wrong: { args: string[]; code: number; says: RegExp }[] = [
     { args: ['--encoder', 'absent'], code: 1, says: /SL504.*absent[^]*models pull/ },
     { args: ['--encoder', 'toy', '--lora', '1.5'], code: 2, says: /--lora is a whole number above 0, not "1\.5"/ },

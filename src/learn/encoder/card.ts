@@ -24,7 +24,7 @@ export function encoderCard(
   const layers =
     better === 'mlp' ? 'Linear, ReLU, Dropout 0.2, Linear' : 'one Linear, which did better than a hidden layer'
   return `# Model card
-Kind \`encoder\`: ${describe(encoder)}; a head per level (${layers}) folded into one softmax over existing
+Kind \`encoder\`: ${describe(encoder)}, frozen; a head per level (${layers}) folded into one softmax over existing
 paths. The head is ${(model.length / 1e6).toFixed(1)} MB; encoder.onnx and tokenizer.json lie beside it, so the folder needs nothing else.
 Reads: ${data.segments.join(', ')}, normalised, as one text.
 
@@ -53,7 +53,7 @@ Speed when it was trained, all cores: ${Math.round(perSecond)} titles a second. 
 
 export function describe({ name, dims, pooling, prefix, tokensMax }: EncoderSettings): string {
   const before = prefix === '' ? '' : `, "${prefix}" before each text`
-  return `the frozen encoder ${name} (${dims} numbers, ${pooling} over at most ${tokensMax} tokens, length one${before})`
+  return `the encoder ${name} (${dims} numbers, ${pooling} over at most ${tokensMax} tokens, length one${before})`
 }
 
 export function dataSection(data: Examples, { files }: CardJob): string {

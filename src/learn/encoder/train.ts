@@ -56,7 +56,7 @@ export interface Sides {
 export function sidesOf(data: Examples, vectors: Float32Array, dims: number, share: number, fold = 0): Sides {
   const index = pathIndex(data.labels)
   const gold = Int32Array.from(data.examples, ({ label }) => index.get(pathKey(label))!)
-  const held = data.examples.map(({ texts }) => Math.floor(hash32(texts[0]!) / 2 ** 32 / share) === fold)
+  const held = data.examples.map(({ texts }) => isHeld(texts, share, fold))
   const side = (wanted: (row: number) => boolean): VectorRows => {
     const rows = Int32Array.from(data.examples.keys()).filter(wanted)
     return { dims, vectors, rows, gold: rows.map((row) => gold[row]!) }
@@ -65,6 +65,11 @@ export function sidesOf(data: Examples, vectors: Float32Array, dims: number, sha
   if (sides.kept.rows.length === 0 || sides.held.rows.length === 0)
     throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
   return sides
+}
+
+/** Whether a text of that fold is held out where that share of them is. */
+export function isHeld(texts: readonly string[], share: number, fold: number): boolean {
+  return Math.floor(hash32(texts[0]!) / 2 ** 32 / share) === fold
 }
 
 /** Ends early where validation no longer improves, and keeps the best. */

@@ -28,6 +28,8 @@ export interface Classifier {
 
 const HEAD_WEIGHT = 'classifier.weight'
 const HEAD_BIAS = 'classifier.bias'
+/** Weights that no encoder has. */
+export const CLASSIFIER: ReadonlySet<string> = new Set([HEAD_WEIGHT, HEAD_BIAS])
 const HEAD_SPREAD = 0.02
 /** Names of the inputs that training adds. */
 export const KEPT = 'kept'

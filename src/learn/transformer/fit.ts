@@ -6,7 +6,7 @@ import { differentiate } from '../autodiff/differentiate.ts'
 import { observeShapes } from '../autodiff/shapes.ts'
 import { answersOf, fed, floats } from './answers.ts'
 import { type Tokens, shuffledBatches, tokenFeeds } from './batches.ts'
-import { type Classifier, KEPT, TARGETS, asInputs, classifierOf, withLoss } from './classifier.ts'
+import { CLASSIFIER, type Classifier, KEPT, TARGETS, asInputs, classifierOf, withLoss } from './classifier.ts'
 import { type Gradient, optimiser } from './optimiser.ts'
 import type { Compiled, GraphRuntime, GraphSpec, Tensor } from '../../ports/graph.ts'
 import type { TransformerSettings } from './settings.ts'
@@ -89,7 +89,9 @@ async function loop(work: Work, tools: FitTools): Promise<Omit<Fitted, 'classifi
     Object.entries(state).map(([name, { data: values }]) => [name, values as Float32Array]),
   )
   const steps = Math.ceil(training.length / settings.batchRows) * settings.epochs
-  const update = optimiser(arrays, (name) => state[name]!.dims.length > 1, settings)
+  const { adamw, normMax, classifierPace } = settings
+  const pace = (name: string) => (CLASSIFIER.has(name) ? classifierPace : 1)
+  const update = optimiser(arrays, (name) => state[name]!.dims.length > 1, { adamw, normMax, pace })
   const lengths = training.map(({ ids }) => ids.length)
   const losses: number[] = []
   let best: { loss: number; logits: Float32Array; epoch: number; weights: Record<string, Float32Array> } | undefined

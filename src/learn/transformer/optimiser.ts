@@ -25,6 +25,8 @@ export interface OptimiserSettings {
   readonly adamw: AdamW
   /** Gradients together longer than this are scaled down to it. */
   readonly normMax: number
+  /** A weight's steps, as a multiple of the others'; 1 where it is left out. */
+  readonly pace?: (name: string) => number
 }
 
 /**
@@ -34,7 +36,7 @@ export interface OptimiserSettings {
 export function optimiser(
   weights: Readonly<Record<string, Float32Array>>,
   decayed: (name: string) => boolean,
-  { adamw, normMax }: OptimiserSettings,
+  { adamw, normMax, pace = () => 1 }: OptimiserSettings,
 ): Optimiser {
   const moments = new Map<string, Moments>()
   const { beta1, beta2, epsilon, weightDecay } = adamw
@@ -55,13 +57,14 @@ export function optimiser(
       for (const { name, values, rows } of merged) {
         const theta = weights[name]!
         const moment = momentsOf(name, theta.length)
+        const own = learningRate * pace(name)
         const step = {
           beta1,
           beta2,
           epsilon,
           scale,
-          decay: decayed(name) ? learningRate * weightDecay : 0,
-          rate: learningRate / (1 - beta1 ** steps),
+          decay: decayed(name) ? own * weightDecay : 0,
+          rate: own / (1 - beta1 ** steps),
           spread: 1 / Math.sqrt(1 - beta2 ** steps),
         }
         const width = rows ? values.length / Math.max(1, rows.length) : values.length

@@ -7,6 +7,8 @@ export interface TransformerSettings {
   /** Ends the fit early: the learning rate decays with the time where that is further on than the steps. */
   readonly minutes: number
   readonly learningRate: number
+  /** Steps of the classifier, which begins with nothing, as a multiple of the encoder's. */
+  readonly classifierPace: number
   /** Share of the steps in which the learning rate rises. */
   readonly warmup: number
   /** Share of the pooled vector that is dropped in training. */
@@ -27,6 +29,7 @@ export const TRANSFORMER: TransformerSettings = {
   epochs: 2,
   minutes: Infinity,
   learningRate: 3e-5,
+  classifierPace: 1,
   warmup: 0.1,
   dropout: 0.1,
   labelSmoothing: 0,
@@ -39,3 +42,6 @@ export const TRANSFORMER: TransformerSettings = {
 
 /** Adapters start at nothing and take larger steps. */
 export const ADAPTER_LEARNING_RATE = 5e-4
+
+/** Of an encoder that is tuned for a stack: many short texts bear larger steps. */
+export const TUNING: TransformerSettings = { ...TRANSFORMER, epochs: 3, learningRate: 1e-4, classifierPace: 30 }

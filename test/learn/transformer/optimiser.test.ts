@@ -27,6 +27,17 @@ describe('AdamW on typed arrays', () => {
     assert.equal(w[0], 5)
   })
 
+  it('moves a weight with a pace of its own so many times as far', () => {
+    const weights = { slow: Float32Array.of(1), fast: Float32Array.of(1) }
+    const pace = (name: string) => (name === 'fast' ? 30 : 1)
+    const { step } = optimiser(weights, () => true, { ...settings, pace })
+    step(
+      ['slow', 'fast'].map((name) => ({ name, values: Float32Array.of(0.5) })),
+      0.001,
+    )
+    near(1 - weights.fast[0]!, 30 * (1 - weights.slow[0]!))
+  })
+
   it('gives the norm of all gradients and scales longer ones down together', () => {
     const [plain, clipped] = [3, 0.3].map((size) => {
       const weights = { a: Float32Array.of(0), b: new Float32Array(5) }
