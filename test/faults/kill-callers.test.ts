@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,9 +33,10 @@ describe('fifty callers in four processes that are killed at random', { skip: no
     rmSync(folder, { recursive: true, force: true })
   })
 
-  function start(): ChildProcess {
+  function start(...dies: string[]): ChildProcess {
     const script = join(import.meta.dirname, '../support/budget-caller.ts')
-    const child = spawn(process.execPath, [script, redis.url, 'killed', log, String(CALLERS)], { stdio: 'inherit' })
+    const args = [script, redis.url, 'killed', log, String(CALLERS), ...dies]
+    const child = spawn(process.execPath, args, { stdio: 'inherit' })
     running.add(child)
     child.once('exit', () => running.delete(child))
     return child
@@ -46,7 +48,9 @@ describe('fifty callers in four processes that are killed at random', { skip: no
       const counters = (client = new Redis(redis.url))
       await counters.flushall()
       writeFileSync(log, '')
-      const children = Array.from({ length: PROCESSES }, start)
+      // The others are killed at random, and may have spent all there is before: this one is sure to be cut off.
+      await once(start('20'), 'exit')
+      const children = Array.from({ length: PROCESSES }, () => start())
       for (let kills = 0; kills < KILLS; kills++) {
         const at = readLog(log).length
         await eventually('some more calls', 60_000, () => readLog(log).length > at + 60 || undefined)

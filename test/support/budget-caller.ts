@@ -1,4 +1,5 @@
-// A process of many callers on one budget in Redis, for the test that kills it: `node budget-caller.ts URL SCOPE LOG CALLERS`.
+// A process of many callers on one budget in Redis, for the test that kills it: `node budget-caller.ts URL SCOPE LOG CALLERS
+// [DIES]`; DIES: its call of that number kills the process.
 // What it does stands in the log before it counts: a call's start after its reservation, its end before its settlement.
 import { appendFileSync, readFileSync } from 'node:fs'
 import { systemClock } from '../../src/adapters/clock.ts'
@@ -32,7 +33,7 @@ export function readLog(file: string): Logged[] {
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Logged)
 }
 
-async function main(url: string, scope: string, log: string, callers: number): Promise<void> {
+async function main(url: string, scope: string, log: string, callers: number, dies: number): Promise<void> {
   const { shared, own } = sharesOf(true, PROCESSES)
   const history: History = async (purse) => {
     const last = new Map(readLog(log).map((line) => [line.call, line]))
@@ -64,6 +65,7 @@ async function main(url: string, scope: string, log: string, callers: number): P
       const note = (tokens: number, ended: boolean) =>
         appendFileSync(log, `${JSON.stringify({ call, purse: said.purse, tokens, ended } satisfies Logged)}\n`)
       note(most, false)
+      if (calls === dies) process.kill(process.pid, 'SIGKILL')
       await systemClock.sleep(Math.random() * 10)
       const spent = Math.floor(Math.random() * (most + 1))
       note(spent, true)
@@ -74,6 +76,6 @@ async function main(url: string, scope: string, log: string, callers: number): P
 }
 
 if (import.meta.main) {
-  const [url, scope, log, callers] = process.argv.slice(2)
-  await main(url!, scope!, log!, Number(callers))
+  const [url, scope, log, callers, dies] = process.argv.slice(2)
+  await main(url!, scope!, log!, Number(callers), Number(dies))
 }
