@@ -32,6 +32,24 @@ export interface Prompt {
   readonly outputTokensMax: number
 }
 
+/** What an item of a canary is called: no filter minds it. */
+const HARMLESS = 'a table'
+
+/**
+ * The same request about a harmless item: where a provider takes this and not that, the text is at fault, not the model or the
+ * address. Items stand on lines of their own, as renderPrompt writes them.
+ */
+export function canaryOf(prompt: Prompt): Prompt {
+  const isItem = (line: string) => line.startsWith('{"id":')
+  const lines = prompt.user.split('\n')
+  const user = lines.map((line) => {
+    if (!isItem(line)) return line
+    const { id, ...texts } = JSON.parse(line) as Record<string, string>
+    return JSON.stringify({ id, ...Object.fromEntries(Object.keys(texts).map((name) => [name, HARMLESS])) })
+  })
+  return { ...prompt, user: user.join('\n') }
+}
+
 /** The way out of a short list. A label of this very name takes precedence over it. */
 export const NONE = 'none_of_these'
 

@@ -7,6 +7,7 @@
 //        └──── wait: until some provider takes calls (breaker, Retry-After), and the backoff of this call
 //
 // Must never give up because of an outage, and never spin: every turn of the loop waits or asks someone.
+import { canaryOf } from '../core/prompt.ts'
 import { wait_ms } from '../core/llm/backoff.ts'
 import { fullConcurrency, lowered, raised } from '../core/llm/concurrency.ts'
 import { SluiceError } from '../core/error.ts'
@@ -232,9 +233,11 @@ export function createProviders(options: ProvidersOptions): Providers {
         const failed: Failed[] = []
         const reply = await pass(request, signal, around, failed)
         const strangers = failed.filter(({ error }) => error instanceof Stranger)
-        // Nobody knows us, and it may be the text: parted from its neighbours, it will show.
-        if (!reply && !alone && strangers.length > 0 && !seats.some(({ everTaken }) => everTaken))
-          throw (strangers[0]!.error as Stranger).rejected
+        // Nobody knows us, and it may be the text: parted from its neighbours it will show; alone, a canary shows it.
+        if (!reply && strangers.length > 0 && !seats.some(({ everTaken }) => everTaken)) {
+          if (!alone) throw (strangers[0]!.error as Stranger).rejected
+          if (await pass(canaryOf(request), signal, around, [])) continue
+        }
         for (const { seat, error } of strangers)
           emit('llm.refused', { provider: seat.name, detail: (error as Error).message })
         if (reply) return reply

@@ -107,6 +107,17 @@ describe('a request that is refused', () => {
     assert.equal((await ask(never, true)).by.provider, 'second')
     assert.ok(said('llm.refused').length >= 2)
   })
+
+  test('by all, from the start, alone, is the text’s fault where they take the same about a harmless one', async () => {
+    const { ask, first } = world(['first'])
+    const isFine = ({ user }: { readonly user: string }) => !user.includes('Food 1')
+    first.mode = (call) => (isFine(first.requests[call - 1]!) ? 'ok' : '400')
+    await assert.rejects(ask(never, true), LlmRejected)
+    const [asked, canary, again] = first.requests
+    assert.equal(first.requests.length, 3)
+    assert.deepEqual([canary!.system, canary!.schema], [asked!.system, asked!.schema])
+    assert.equal(again!.user, asked!.user)
+  })
 })
 
 describe('Retry-After', () => {

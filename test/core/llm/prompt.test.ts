@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { examplePool } from '../../../src/core/llm/examples.ts'
 import { fill, parsePromptTemplate } from '../../../src/core/llm/prompt-template.ts'
-import { promptDigest, renderPrompt } from '../../../src/core/prompt.ts'
+import { canaryOf, promptDigest, renderPrompt } from '../../../src/core/prompt.ts'
 import { enumsOf, readRequest } from '../../fakes/llm.ts'
 import { hash, PROMPT_OPTIONS, promptFor, seed, shopTask, taskWith } from '../../support/llm.ts'
 
@@ -56,6 +56,20 @@ describe('a prompt of one’s own', () => {
     ['with something behind the items', `${OWN}\nNow answer.`, /\{\{items\}\} comes last/],
   ] as const)
     test(`${what} is refused`, () => assert.throws(() => parsePromptTemplate(source, 'Rules.'), says))
+})
+
+describe('a canary', () => {
+  test('asks in the same form, of the same labels, about no text of ours', () => {
+    const prompt = promptFor(shopTask(), HOSTILE)
+    const canary = canaryOf(prompt)
+    assert.deepEqual({ ...canary, user: '' }, { ...prompt, user: '' })
+    const texts = readRequest(canary).items
+    assert.deepEqual(
+      texts.map(({ id }) => id),
+      readRequest(prompt).items.map(({ id }) => id),
+    )
+    assert.ok(texts.every(({ text }) => /^a table( \| a table)*$/.test(text)))
+  })
 })
 
 describe('the prompt', () => {
