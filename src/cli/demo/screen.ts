@@ -1,5 +1,6 @@
 // What the demo shows: a live picture on a terminal, a plain line every few seconds elsewhere, one table at the end.
 import { median } from './tally.ts'
+import type { Tier } from '../../core/item.ts'
 import type { Tally } from './tally.ts'
 
 export interface Snapshot {
@@ -12,13 +13,16 @@ export interface Snapshot {
   readonly cost_usd: number
 }
 
-const NAMES: readonly (readonly [string, string])[] = [
-  ['exact', 'exact cache'],
-  ['local', 'local model'],
-  ['llm', 'LLM'],
-  ['review', 'review'],
-  ['dead-letter', 'dead letter'],
-]
+/** Of every end that an item can have in the stream, in the order of the way there. */
+const NAMED: Readonly<Record<Exclude<Tier, 'human'> | 'review' | 'dead-letter', string>> = {
+  exact: 'exact cache',
+  local: 'local model',
+  similar: 'similar text',
+  llm: 'LLM',
+  review: 'review',
+  'dead-letter': 'dead letter',
+}
+const NAMES = Object.entries(NAMED)
 const BAR = 30
 const EVERY_MS = 3000
 
