@@ -32,18 +32,20 @@ export interface Prompt {
   readonly outputTokensMax: number
 }
 
+/** Items stand on lines of their own, as JSON (renderPrompt). */
+export const isItemLine = (line: string): boolean => line.startsWith('{"id":')
+
 /** What an item of a canary is called: no filter minds it. */
 const HARMLESS = 'a table'
 
 /**
  * The same request about a harmless item: where a provider takes this and not that, the text is at fault, not the model or the
- * address. Items stand on lines of their own, as renderPrompt writes them.
+ * address.
  */
 export function canaryOf(prompt: Prompt): Prompt {
-  const isItem = (line: string) => line.startsWith('{"id":')
   const lines = prompt.user.split('\n')
   const user = lines.map((line) => {
-    if (!isItem(line)) return line
+    if (!isItemLine(line)) return line
     const { id, ...texts } = JSON.parse(line) as Record<string, string>
     return JSON.stringify({ id, ...Object.fromEntries(Object.keys(texts).map((name) => [name, HARMLESS])) })
   })

@@ -117,6 +117,16 @@ function blockUntilAnswered(port: number, calls: number): void {
   execFileSync(process.execPath, ['-e', program], { timeout: UNTIL_MS })
 }
 
+/** A patient server on that Redis, and what it says: event, operation and reason. */
+async function openServer(url: string): Promise<{ readonly server: RedisServer; readonly events: string[] }> {
+  const events: string[] = []
+  const emit: Emit = (name, { operation, why }) => events.push(`${name} ${operation} ${why}`)
+  const server = redisServer({ url, clock: systemClock, emit, ...PATIENT })
+  toClose.push(async () => server.close())
+  assert.ok(await server.ready(UNTIL_MS))
+  return { server, events }
+}
+
 describe('Redis that fails', { skip: noRedis }, () => {
   test('killed in mid-run: misses at once, one event, and hits again when it is back', async (t) => {
     const { server, cache, count } = await openOn(PATIENT)
@@ -191,15 +201,7 @@ describe('Redis that fails', { skip: noRedis }, () => {
     await other.config('SET', 'maxmemory-policy', 'noeviction')
     await other.config('SET', 'maxmemory', '1')
     other.disconnect()
-    const events: string[] = []
-    const server = redisServer({
-      url: own.url,
-      clock: systemClock,
-      emit: (name, { operation, why }) => events.push(`${name} ${operation} ${why}`),
-      ...PATIENT,
-    })
-    toClose.push(async () => server.close())
-    assert.ok(await server.ready(UNTIL_MS))
+    const { server, events } = await openServer(own.url)
     const write = () => server.read(1, (redis) => [redis.eval("return redis.call('INCR', KEYS[1])", 1, 'counter')])
     assert.deepEqual([await write(), await write()], ['failed', 'failed'])
     assert.ok(server.healthy())
@@ -213,15 +215,7 @@ describe('Redis that fails', { skip: noRedis }, () => {
     const other = new Redis(own.url)
     await other.acl('SETUSER', 'default', '-eval')
     other.disconnect()
-    const events: string[] = []
-    const server = redisServer({
-      url: own.url,
-      clock: systemClock,
-      emit: (name, { operation, why }) => events.push(`${name} ${operation} ${why}`),
-      ...PATIENT,
-    })
-    toClose.push(async () => server.close())
-    assert.ok(await server.ready(UNTIL_MS))
+    const { server, events } = await openServer(own.url)
     const cache = redisCache(server, 60)
     const script = (redis: Redis) => [redis.eval('return 1', 0)]
     for (let round = 0; round < 3; round++) {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { timeOf } from '../../src/cli/cost.ts'
 import { costPage } from '../../src/cli/cost/page.ts'
 import { costReport } from '../../src/core/llm/cost.ts'
+import { callRecord } from '../support/calls.ts'
 import type { CallRecord } from '../../src/core/llm/ledger.ts'
 
 const NOW = Date.parse('2026-11-22T12:00:00Z')
@@ -35,23 +36,7 @@ describe('a time', () => {
 })
 
 describe('the page', () => {
-  const call: CallRecord = {
-    id: 'a',
-    task: 'shop',
-    state: 'booked',
-    at_ms: NOW,
-    purse: 'shared',
-    provider: 'p',
-    model: 'm',
-    price: '',
-    inputTokens: 900,
-    cachedInputTokens: 0,
-    outputTokens: 100,
-    costUsd: 0,
-    asked: 1,
-    aloneUsd: 0,
-    items: ['i'],
-  }
+  const call = callRecord({ state: 'booked', at_ms: NOW, costUsd: 0, asked: 1, items: ['i'] })
   const ended = [{ task: 'shop', tier: 'llm', day: '2026-11-22', items: 1 }]
   const page = (calls: readonly CallRecord[]) =>
     costPage('task', costReport('task', calls, ended), { since_ms: 0, until_ms: NOW })

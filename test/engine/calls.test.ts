@@ -5,25 +5,10 @@ import { failed, settled } from '../../src/core/llm/ledger.ts'
 import type { CallRecord } from '../../src/core/llm/ledger.ts'
 import { createCallReader, createCallWriter } from '../../src/engine/calls.ts'
 import { memoryCodec } from '../fakes/memory-codec.ts'
+import { callRecord } from '../support/calls.ts'
 
 const TOPIC = 'calls'
-const reserved = (id: string): CallRecord => ({
-  id,
-  task: 'shop',
-  state: 'reserved',
-  at_ms: 5,
-  purse: 'shared',
-  provider: 'p',
-  model: 'm',
-  price: '',
-  inputTokens: 900,
-  cachedInputTokens: 0,
-  outputTokens: 100,
-  costUsd: 0.5,
-  asked: 4,
-  aloneUsd: 0,
-  items: [],
-})
+const reserved = (id: string): CallRecord => callRecord({ id })
 const usage = { inputTokens: 10, cachedInputTokens: 0, outputTokens: 1 }
 
 async function written(calls: readonly CallRecord[]): Promise<Buffer[]> {

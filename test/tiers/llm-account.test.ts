@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import * as ledger from '../../src/core/llm/ledger.ts'
 import { LlmStopped } from '../../src/tiers/pulse.ts'
 import { readRequest } from '../fakes/llm.ts'
+import { callRecord } from '../support/calls.ts'
 import { openItem } from '../support/llm.ts'
 import { shop, world } from '../support/llm-world.ts'
 import type { CallRecord } from '../../src/core/llm/ledger.ts'
@@ -199,23 +200,7 @@ describe('over budget', () => {
 })
 
 describe('a record of the ledger', () => {
-  const call: CallRecord = {
-    id: 'a',
-    task: 'shop',
-    state: 'reserved',
-    at_ms: 5,
-    purse: 'own',
-    provider: 'p',
-    model: 'm',
-    price: '',
-    inputTokens: 900,
-    cachedInputTokens: 0,
-    outputTokens: 100,
-    costUsd: 0.5,
-    asked: 4,
-    aloneUsd: 0,
-    items: [],
-  }
+  const call = callRecord({ purse: 'own' })
 
   test('reads back as it was written; anything else is none', () => {
     assert.deepEqual(readCall(callValue(call)), call)

@@ -5,6 +5,7 @@
 //
 // A call of which nobody knows what it cost (a crash, a time-out, a lost connection) stays reserved: at the most that it
 // can have cost. So the sum over the records is never below what a provider counts.
+import { isItemLine } from '../prompt.ts'
 import { costUsd } from './usage.ts'
 import type { LlmUsage, Price } from './usage.ts'
 import type { Prompt } from '../prompt.ts'
@@ -83,10 +84,10 @@ export function book(
   return [...booked.values()]
 }
 
-/** The part of a prompt that its items make up: they stand on lines of their own, as JSON (core/prompt.ts). */
+/** The part of a prompt that its items make up. */
 export function itemsShareOf({ system, user, schema }: Pick<Prompt, 'system' | 'user' | 'schema'>): number {
   let items = 0
-  for (const line of user.split('\n')) if (line.startsWith('{"id":')) items += line.length
+  for (const line of user.split('\n')) if (isItemLine(line)) items += line.length
   return items / Math.max(1, system.length + user.length + JSON.stringify(schema).length)
 }
 

@@ -44,7 +44,7 @@ export function classifierOf(
   whole: GraphSpec,
   { classes, rank, next }: { readonly classes: number; readonly rank: number; readonly next: Random },
 ): Classifier {
-  const hidden = whole.outputs.find(({ dims, dtype }) => dims.length === 3 && dtype === 'float32')
+  const hidden = tokenVectors(whole)
   const width = hidden?.dims[2]
   if (hidden === undefined || typeof width !== 'number')
     throw new SluiceError('SL501', `${whole.name}: gives no vectors of known width by token; export its last layer`)
@@ -75,6 +75,11 @@ export function classifierOf(
     .map(([name]) => name)
   const weights = adapters ? [...adapters.weights, HEAD_WEIGHT, HEAD_BIAS] : own
   return { spec, weights, lookups, adapted: adapters !== undefined }
+}
+
+/** The output of an encoder that gives a vector a token. */
+export function tokenVectors({ outputs }: GraphSpec): GraphSpec['outputs'][number] | undefined {
+  return outputs.find(({ dims, dtype }) => dims.length === 3 && dtype === 'float32')
 }
 
 function lookupsOf({ nodes, initializers }: GraphSpec): Lookup[] {

@@ -17,6 +17,12 @@ export interface TokenRow extends Tokens {
   readonly weight: number
 }
 
+export interface FitData {
+  readonly training: readonly TokenRow[]
+  readonly validation: readonly TokenRow[]
+  readonly classes: number
+}
+
 export interface FitTools {
   readonly runtime: GraphRuntime
   readonly signal: AbortSignal
@@ -43,7 +49,7 @@ const LOSSES_SHOWN = 100
 /** Throws SL503 where the loss is not finite or the encoder cannot be differentiated; the signal's reason when aborted. */
 export async function fitTransformer(
   encoder: GraphSpec,
-  data: { readonly training: readonly TokenRow[]; readonly validation: readonly TokenRow[]; readonly classes: number },
+  data: FitData,
   settings: TransformerSettings & { readonly seed: number },
   tools: FitTools,
 ): Promise<Fitted> {
@@ -69,11 +75,7 @@ export async function fitTransformer(
 
 interface Work {
   readonly classifier: Classifier
-  readonly data: {
-    readonly training: readonly TokenRow[]
-    readonly validation: readonly TokenRow[]
-    readonly classes: number
-  }
+  readonly data: FitData
   readonly settings: TransformerSettings
   readonly next: () => number
   readonly state: Readonly<Record<string, Tensor>>
@@ -132,7 +134,7 @@ async function loop(work: Work, tools: FitTools): Promise<Omit<Fitted, 'classifi
 /** The graph with gradients, compiled with every trained weight as an input. */
 async function trainingStep(
   classifier: Classifier,
-  { training, classes }: Work['data'],
+  { training, classes }: FitData,
   state: Readonly<Record<string, Tensor>>,
   width: number,
   { runtime }: FitTools,

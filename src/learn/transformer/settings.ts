@@ -44,4 +44,4 @@ export const TRANSFORMER: TransformerSettings = {
 export const ADAPTER_LEARNING_RATE = 5e-4
 
 /** Of an encoder that is tuned for a stack: many short texts bear larger steps. */
-export const TUNING: TransformerSettings = { ...TRANSFORMER, epochs: 3, learningRate: 1e-4, classifierPace: 30 }
+export const TUNING: TransformerSettings = { ...TRANSFORMER, learningRate: 1e-4, classifierPace: 30 }

@@ -1,10 +1,11 @@
 // Fine-tunes an encoder for the rows of one task and gives it back as an encoder: the classifier over it, which told it
 // what to learn, is thrown away.
+import { tokenVectors } from './classifier.ts'
 import { inBytes } from './export.ts'
 import { fitTransformer } from './fit.ts'
 import { foldConstants, pruned } from './fold.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
-import type { FitTools, TokenRow } from './fit.ts'
+import type { FitData, FitTools } from './fit.ts'
 import type { TransformerSettings } from './settings.ts'
 
 export interface TunedEncoder {
@@ -19,14 +20,13 @@ export interface TunedEncoder {
 /** Learns from `training`, and stops by what the classifier says of `validation`. Throws like fitTransformer. */
 export async function tuneEncoder(
   encoder: GraphSpec,
-  data: { readonly training: readonly TokenRow[]; readonly validation: readonly TokenRow[]; readonly classes: number },
+  data: FitData,
   settings: TransformerSettings & { readonly seed: number },
   tools: FitTools,
 ): Promise<TunedEncoder> {
   const whole = await foldConstants(tools.runtime, encoder)
   const { weights, epochs, rowsPerSecond } = await fitTransformer(whole, data, { ...settings, rank: 0 }, tools)
-  const vectors = whole.outputs.find(({ dims, dtype }) => dims.length === 3 && dtype === 'float32')!
-  const graph = pruned(whole, [vectors.name])
+  const graph = pruned(whole, [tokenVectors(whole)!.name])
   const known = Object.keys(graph.initializers).map((name) => [name, weights[name] ?? graph.initializers[name]!])
   return { graph: inBytes({ ...graph, initializers: Object.fromEntries(known) }), epochs, rowsPerSecond }
 }
