@@ -9,19 +9,13 @@ import { pairCard } from '../learn/pair/card.ts'
 import { relevanceExamples } from '../learn/pair/examples.ts'
 import { goldenPairs } from '../learn/pair/golden.ts'
 import { trainPairs } from '../learn/pair/train.ts'
+import type { Progress } from '../learn/pair/fit.ts'
 import type { TrainJob, Trained } from './train.ts'
 
 export async function train({ rows, task, files, seed, signal, view, command }: TrainJob): Promise<Trained> {
   const data = relevanceExamples(await Array.fromAsync(rows), task?.labels)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
-  let phase = ''
-  const training = await trainPairs(data.rows, data.labels.paths.length, seed, async (step, done, total, note) => {
-    if (step !== phase) view.line(step)
-    phase = step
-    view.update(step, done, total, note)
-    await setImmediate()
-    signal.throwIfAborted()
-  })
+  const training = await trainPairs(data.rows, data.labels.paths.length, seed, showPairs({ view, signal }))
   const { temperatures, offsets, threshold, lexicon, bySource, ece, rounds } = training
   const model = runtime.serialise(training.graph)
   const packed = packLexicon(lexicon)
@@ -60,5 +54,17 @@ export async function train({ rows, task, files, seed, signal, view, command }: 
       ),
       uncertifiedText([threshold]),
     ],
+  }
+}
+
+/** How the training of a pair model is shown, and interrupted. */
+export function showPairs({ view, signal }: Pick<TrainJob, 'view' | 'signal'>): Progress {
+  let phase = ''
+  return async (step, done, total, note) => {
+    if (step !== phase) view.line(step)
+    phase = step
+    view.update(step, done, total, note)
+    await setImmediate()
+    signal.throwIfAborted()
   }
 }

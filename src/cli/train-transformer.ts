@@ -5,65 +5,55 @@ import { runtime } from '../adapters/onnx/runtime.ts'
 import { openPairTokenizer } from '../adapters/onnx/tokenizer.ts'
 import { uncertifiedText } from '../core/calibration/propose.ts'
 import { tree } from '../core/lexical/tree.ts'
-import { fitTemperature } from '../learn/pair/calibrate.ts'
-import { answersOf } from '../learn/transformer/answers.ts'
 import { transformerCard } from '../learn/transformer/card.ts'
-import { parts, transformerExamples } from '../learn/transformer/examples.ts'
-import { exported, inBytes } from '../learn/transformer/export.ts'
-import { fitTransformer } from '../learn/transformer/fit.ts'
-import { foldConstants } from '../learn/transformer/fold.ts'
+import { transformerExamples } from '../learn/transformer/examples.ts'
 import { judge } from '../learn/transformer/judge.ts'
 import { ADAPTER_LEARNING_RATE, TRANSFORMER } from '../learn/transformer/settings.ts'
+import { fineTune } from '../learn/transformer/train.ts'
 import type { TransformerSettings } from '../learn/transformer/settings.ts'
 import { numberOf, showFit } from './fine-tuning.ts'
 import { importedManifest } from './imported.ts'
 import type { KindOption, Trained, TrainJob } from './train.ts'
 
-export const options: Readonly<Record<string, KindOption>> = {
-  encoder: { value: 'NAME', says: 'what is fine-tuned, of `sluice models list`', default: 'minilm' },
-  epochs: { value: 'N', says: 'times each row is read at most', default: String(TRANSFORMER.epochs) },
-  minutes: { value: 'N', says: 'ends the fit early; such a run cannot be repeated to the byte' },
-  'rows-max': { value: 'N', says: 'learns from that many rows, drawn by seed' },
-  lora: { value: 'RANK', says: 'trains low-rank adapters instead of every weight' },
-  'learning-rate': {
-    value: 'RATE',
-    says: `largest step (default ${TRANSFORMER.learningRate}; with --lora ${ADAPTER_LEARNING_RATE})`,
-  },
-  'tokens-max': { value: 'N', says: 'longer texts are cut', default: String(TRANSFORMER.tokensMax) },
-  threads: { value: 'N', says: 'threads of the runtime', default: String(TRANSFORMER.threads) },
+/** What the kinds that fine-tune a transformer let users set; these stand where nothing is said. */
+export function tuningOptions(usual: TransformerSettings) {
+  return {
+    encoder: { value: 'NAME', says: 'what is fine-tuned, of `sluice models list`', default: 'minilm' },
+    epochs: { value: 'N', says: 'times each row is read at most', default: String(usual.epochs) },
+    minutes: { value: 'N', says: 'ends the fit early; such a run cannot be repeated to the byte' },
+    'rows-max': { value: 'N', says: 'learns from that many rows, drawn by seed' },
+    lora: { value: 'RANK', says: 'trains low-rank adapters instead of every weight' },
+    'learning-rate': {
+      value: 'RATE',
+      says: `largest step (default ${usual.learningRate}; with --lora ${ADAPTER_LEARNING_RATE})`,
+    },
+    'tokens-max': { value: 'N', says: 'longer texts are cut', default: String(usual.tokensMax) },
+    threads: { value: 'N', says: 'threads of the runtime', default: String(usual.threads) },
+  } as const satisfies Readonly<Record<string, KindOption>>
 }
+
+export const options = tuningOptions(TRANSFORMER)
 
 /** Share of answers at the proposed threshold that are right, where that can be had. */
 const PRECISION = { pair: 0.85, text: 0.97 }
 
 export async function train(job: TrainJob): Promise<Trained> {
   const { view, signal, seed, files } = job
-  const settings = settingsOf(job.options)
-  const rowsMax = numberOf(job.options, 'rows-max', Infinity, 1)
+  const settings = settingsOf(job.options, TRANSFORMER)
   const encoder = await readEncoder(job.options['encoder']!)
   const data = await transformerExamples(job.rows, job.task)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
   const tokenize = openPairTokenizer(encoder.tokenizer, settings.tokensMax)
-  const split = parts(data, tokenize, { rowsMax, seed })
-  const classes = data.labels.paths.length
-  const graph = await foldConstants(runtime, runtime.read(encoder.graph))
-  const fitted = await fitTransformer(
-    graph,
-    { ...split, classes },
-    { ...settings, seed },
-    {
-      runtime,
-      signal,
-      ...showFit(view, settings.epochs),
-    },
+  const tuned = await fineTune(
+    runtime.read(encoder.graph),
+    data,
+    tokenize,
+    { ...settings, rowsMax: numberOf(job.options, 'rows-max', Infinity, 1), seed },
+    { runtime, signal, ...showFit(view, settings.epochs) },
   )
-  const labels = Int32Array.from(split.validation, ({ label }) => label)
-  const rows = Int32Array.from(labels.keys())
-  const temperature = fitTemperature({ scores: fitted.logits, labels, classes }, rows)
-  const answering = inBytes(exported(graph, fitted, { classes, temperature }))
+  const { split, temperature, probabilities, labels, epochs, steps, rowsPerSecond } = tuned
+  const answering = tuned.graph()
   const model = runtime.serialise(answering)
-  const served = await runtime.compile(model, { threads: settings.threads })
-  const probabilities = await answersOf(served, split.validation, classes, {}, signal).finally(() => served.close())
   const judged = judge({ ...split, probabilities, labels }, tree(data.labels), {
     precision: data.pair ? PRECISION.pair : PRECISION.text,
     adjusted: data.pair,
@@ -81,7 +71,6 @@ export async function train(job: TrainJob): Promise<Trained> {
     parts: { 'tokenizer.json': encoder.tokenizer },
     labelPaths: data.labels.paths,
   }
-  const { epochs, steps, rowsPerSecond } = fitted
   const bytes = model.length
   const counts = { training: split.training.length, validation: split.validation.length, epochs, steps }
   const run = { ...counts, temperature, encoder: encoder.settings.name, settings, files, bytes, command: job.command }
@@ -110,15 +99,15 @@ export async function train(job: TrainJob): Promise<Trained> {
   }
 }
 
-function settingsOf(given: TrainJob['options']): TransformerSettings {
+export function settingsOf(given: TrainJob['options'], usual: TransformerSettings): TransformerSettings {
   const rank = numberOf(given, 'lora', 0, 1)
   return {
-    ...TRANSFORMER,
+    ...usual,
     rank,
-    epochs: numberOf(given, 'epochs', TRANSFORMER.epochs, 1),
+    epochs: numberOf(given, 'epochs', usual.epochs, 1),
     minutes: numberOf(given, 'minutes', Infinity),
-    learningRate: numberOf(given, 'learning-rate', rank > 0 ? ADAPTER_LEARNING_RATE : TRANSFORMER.learningRate),
-    tokensMax: numberOf(given, 'tokens-max', TRANSFORMER.tokensMax, 1),
-    threads: numberOf(given, 'threads', TRANSFORMER.threads, 1),
+    learningRate: numberOf(given, 'learning-rate', rank > 0 ? ADAPTER_LEARNING_RATE : usual.learningRate),
+    tokensMax: numberOf(given, 'tokens-max', usual.tokensMax, 1),
+    threads: numberOf(given, 'threads', usual.threads, 1),
   }
 }

@@ -68,8 +68,12 @@ const KINDS: Readonly<Record<string, Listed>> = {
   pair: { says: 'relevance of a product to a query; the default for pairs', load: () => import('./train-pair.ts') },
   encoder: { says: 'heads over a frozen encoder (`sluice models pull`)', load: () => import('./train-encoder.ts') },
   stack: {
-    says: 'lexical first, the encoder for what that is not sure of; the most accurate',
+    says: 'lexical first, the encoder for what that is not sure of; the most accurate for texts',
     load: () => import('./train-stack.ts'),
+  },
+  'pair-stack': {
+    says: 'pair first, a transformer fine-tuned here for what that is not sure of; the most accurate for pairs',
+    load: () => import('./train-pair-stack.ts'),
   },
   transformer: {
     says: 'a small transformer fine-tuned end to end, on pairs or on texts; slow to train and to answer',

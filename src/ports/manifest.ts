@@ -15,9 +15,10 @@ export interface Manifest {
   /**
    * lexical: texts → hashed features → model.onnx. pair: three texts → lexicon.bin → model.onnx. encoder: texts →
    * encoder.onnx with tokenizer.json → vectors → model.onnx. stack: lexical first, encoder where that is not sure.
+   * pair-stack: pair.onnx as `pair` first, where that is not sure model.onnx: the pair → tokenizer.json, and what was said.
    * imported: a text or a pair → tokenizer.json → model.onnx, an exported classifier.
    */
-  readonly kind: 'lexical' | 'pair' | 'encoder' | 'stack' | 'imported'
+  readonly kind: 'lexical' | 'pair' | 'encoder' | 'stack' | 'pair-stack' | 'imported'
   readonly model: Part
   /** Further files the kind needs to turn texts into inputs, by name. */
   readonly parts: Readonly<Record<string, Part>>
@@ -31,7 +32,7 @@ export interface Manifest {
   readonly features: Readonly<Record<string, number>> & { readonly version: number }
   /** How encoder.onnx is used, where the kind has one. */
   readonly encoder?: EncoderSettings | undefined
-  /** A stack asks its encoder where lexical.onnx gives its best path less than this. */
+  /** A stack asks further where lexical.onnx (pair.onnx) gives its best path less than this. */
   readonly ask?: number | undefined
   /** Per level, l1 first; already folded into model.onnx. */
   readonly temperatures: readonly number[]

@@ -53,14 +53,10 @@ const pairs = Array.from({ length: 900 }, () => {
 })
 const titles = pairs.map(({ product, label }) => ({ title: product.title, label: [label, `${label} things`] }))
 
-async function trained(name: string, rows: readonly object[]) {
+async function trained(name: string, rows: readonly object[], kind = 'transformer') {
   const [file, out] = [join(root, `${name}.jsonl`), join(root, name)]
   await writeFile(file, rows.map((row) => JSON.stringify(row)).join('\n'))
-  const {
-    code,
-    out: said,
-    err,
-  } = await sluice('train', '--kind', 'transformer', '--data', file, '--out', out, '--json', ...TOY)
+  const { code, out: said, err } = await sluice('train', '--kind', kind, '--data', file, '--out', out, '--json', ...TOY)
   assert.equal(code, 0, err)
   return { said: JSON.parse(said) as Record<string, unknown>, out }
 }
@@ -117,6 +113,41 @@ describe('fine-tuning from the command line', { concurrency: 2 }, () => {
     assert.equal(manifest.encoder!.name, 'wide, fine-tuned')
     assert.notDeepEqual(parts!['encoder.onnx'], await readFile(join(folder, 'model.onnx')))
     assert.match(await readFile(join(out, 'card.md'), 'utf8'), /encoder wide, fine-tuned[^]*--tune 2/)
+  })
+
+  it('joins a transformer to a pair model, which answers alone where it is sure enough', async () => {
+    const { said, out } = await trained('joined', pairs, 'pair-stack')
+    const folder = await readModelFolder(out)
+    const { ask, offsets, thresholds } = folder.manifest
+    assert.equal(folder.manifest.kind, 'pair-stack')
+    const card = await readFile(join(out, 'card.md'), 'utf8')
+    assert.match(
+      card,
+      new RegExp(`likeliest class less than\\s${ask}[^]*joined\\.jsonl \\| \\d+ \\| (9\\d|100)\\.\\d %`),
+    )
+    assert.deepEqual([offsets, thresholds], [said['offsets'], said['thresholds']])
+
+    const inputs = WORDS.map((first) => ['some words', `${first} coat hat`, ''])
+    const answers = async (manifest: Partial<typeof folder.manifest>, model = folder.model) => {
+      const changed = { ...folder, model, manifest: { ...folder.manifest, golden: [], ...manifest } }
+      const opened = await openModel(changed, { workers: 1, emit: silent, task: 'toy' })
+      const all = await opened.classify(inputs, { shortlist: 2 }).finally(() => opened.close())
+      return all.map((one) => one!.shortlist.map(({ label, probability }) => [label[0], probability.toFixed(6)]))
+    }
+    const alone = await answers({ kind: 'pair' }, folder.parts['pair.onnx'])
+    assert.deepEqual(await answers({ ask: 0 }), alone, 'never asks')
+    const joined = await answers({ ask: 1.01 })
+    assert.notDeepEqual(joined, alone, 'always asks')
+    assert.deepEqual(
+      joined.map(([best]) => best![0]),
+      WORDS.map((_, at) => (at < 4 ? 'exact' : 'irrelevant')),
+    )
+    const served = await answers({})
+    served.forEach((one, at) => {
+      const cheap = alone[at]!
+      const sure = Math.max(...cheap.map(([, probability]) => Number(probability))) >= ask!
+      assert.deepEqual(one, sure ? cheap : joined[at])
+    })
   })
 
   const wrong: { args: string[]; code: number; says: RegExp }[] = [

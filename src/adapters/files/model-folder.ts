@@ -39,7 +39,7 @@ const calibrationSchema = z.strictObject({
 
 const manifestSchema = z.strictObject({
   format: z.literal(1),
-  kind: z.enum(['lexical', 'pair', 'encoder', 'stack', 'imported']),
+  kind: z.enum(['lexical', 'pair', 'encoder', 'stack', 'pair-stack', 'imported']),
   model: partSchema,
   parts: z.record(z.string().regex(/^[a-z0-9-]+\.[a-z]+$/), partSchema),
   labels: z.strictObject({ digest: z.string(), levels: z.int().positive(), paths: z.int().positive() }),

@@ -1,7 +1,7 @@
 // The golden batch of a new model: made-up texts, answered as serving answers them. No row of the data is in it.
 import { openKind } from './kinds.ts'
 import type { Manifest } from '../../ports/manifest.ts'
-import type { KindParts } from './kinds.ts'
+import type { KindParts } from './open-kind.ts'
 
 /** What a folder has before its digests and its golden batch are known. */
 export interface Unanswered extends Pick<KindParts, 'model' | 'parts' | 'labelPaths'> {

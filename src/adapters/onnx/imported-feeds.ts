@@ -4,9 +4,10 @@ import { normalise } from '../../core/text/normalise.ts'
 import { sentence } from '../../core/text/sentence.ts'
 import { SluiceError } from '../../core/error.ts'
 import { tokenBatches } from './encoder.ts'
+import { partOf } from './open-kind.ts'
 import { openPairTokenizer } from './tokenizer.ts'
 import type { ImportedFeatures, Manifest, ModelFolder } from '../../ports/manifest.ts'
-import type { Batches } from './kinds.ts'
+import type { Batches } from './open-kind.ts'
 
 export const IMPORTED_VERSION = 1
 
@@ -14,10 +15,15 @@ export const IMPORTED_VERSION = 1
 export function importedBatches({ features }: Manifest, parts: ModelFolder['parts']): Batches {
   if (features.version !== IMPORTED_VERSION)
     throw new SluiceError('SL501', `made with token features version ${features.version}; this is ${IMPORTED_VERSION}`)
-  const { tokensMax, pair, types, texts } = features as unknown as ImportedFeatures
-  const json = parts['tokenizer.json']
-  if (json === undefined) throw new SluiceError('SL501', 'tokenizer.json is missing')
-  const tokenize = openPairTokenizer(json, tokensMax)
+  return tokenizedBatches(features as unknown as ImportedFeatures, parts)
+}
+
+/** Throws SluiceError SL501 where the folder has no tokenizer that can be read. */
+export function tokenizedBatches(
+  { tokensMax, pair, types, texts }: Omit<ImportedFeatures, 'version'>,
+  parts: ModelFolder['parts'],
+): Batches {
+  const tokenize = openPairTokenizer(partOf({ parts }, 'tokenizer.json'), tokensMax)
   return function* batches(inputs) {
     const tokens = inputs.map((all) => {
       const read = all.slice(0, texts)

@@ -5,7 +5,7 @@ import { normalise } from '../../core/text/normalise.ts'
 import { SluiceError } from '../../core/error.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
 import type { Manifest } from '../../ports/manifest.ts'
-import type { Batches } from './kinds.ts'
+import type { Batches } from './open-kind.ts'
 
 /** Measured by bench/lexical.ts: 32 titles' rows of an eight-bit table stay in a core's second-level cache. */
 const BATCH_ROWS = 32

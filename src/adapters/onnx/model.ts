@@ -11,7 +11,7 @@ import type { LabelPath } from '../../core/labels.ts'
 import type { Emit } from '../../ports/events.ts'
 import type { Model, Prediction } from '../../ports/model.ts'
 import type { ModelFolder } from '../../ports/manifest.ts'
-import type { KindParts } from './kinds.ts'
+import type { KindParts } from './open-kind.ts'
 import type { Answers, Chunk } from './worker.ts'
 
 export interface ModelOptions {

@@ -5,7 +5,7 @@ import { unpackLexicon } from '../../core/pair/lexicon.ts'
 import { normalise } from '../../core/text/normalise.ts'
 import { SluiceError } from '../../core/error.ts'
 import type { Manifest, ModelFolder } from '../../ports/manifest.ts'
-import type { Batches } from './kinds.ts'
+import type { Batches } from './open-kind.ts'
 
 const BATCH_ROWS = 64
 

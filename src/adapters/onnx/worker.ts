@@ -8,7 +8,7 @@ import { labelSet } from '../../core/labels.ts'
 import { openKind } from './kinds.ts'
 import { sayOpened } from './threads.ts'
 import type { Decoded } from '../../core/lexical/decode.ts'
-import type { KindParts } from './kinds.ts'
+import type { KindParts } from './open-kind.ts'
 
 export interface Chunk {
   /** All texts of all inputs, one after the other. */

@@ -5,9 +5,8 @@ import type { Manifest } from '../../ports/manifest.ts'
 import { ACCURACY_COST, type Figures } from './calibrate.ts'
 import type { PairExamples } from './examples.ts'
 import { DEFAULT_FIT } from './fit.ts'
+import { figuresTable } from './table.ts'
 import type { PairTraining } from './train.ts'
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 
 export function pairCard(
   { sources, labels, rows, warnings }: PairExamples,
@@ -16,12 +15,8 @@ export function pairCard(
 ): string {
   const names = labels.paths.map(([name]) => name!)
   const offsets = names.map((name, at) => `${name} ${training.offsets[at]!.toFixed(2)}`).join(', ')
-  const line = (name: string, { accuracy, macroF1, precision, recall, support, rows }: Figures): string => {
-    const classes = names.map((_, at) =>
-      support[at] ? `${percent(precision[at]!)} / ${percent(recall[at]!)} (${support[at]})` : '–',
-    )
-    return `| ${name} | ${rows} | ${percent(accuracy)} | ${macroF1.toFixed(3)} | ${classes.join(' | ')} |`
-  }
+  const lines = (of: (found: PairTraining['bySource'][number]) => Figures) =>
+    training.bySource.map((found, at) => ({ source: sources[at]!, figures: of(found) }))
   const counts = sources.map((_, source) => {
     const own = rows.filter((row) => row.source === source)
     return names.map((name, at) => `${own.filter(({ label }) => label === at).length} ${name}`).join(', ')
@@ -44,15 +39,19 @@ Every row is judged by sources, linear scores, trees and decision offsets fitted
 query); word statistics (no labels) are of all rows. The model itself is a last fit on all rows with the same settings.
 Class columns: precision / recall (rows).
 
-| source, as decided | rows | accuracy | macro-F1 | ${names.join(' | ')} |
-|---|---|---|---|${names.map(() => '---|').join('')}
-${training.bySource.map(({ decided }, at) => line(sources[at]!, decided)).join('\n')}
+${figuresTable(
+  'source, as decided',
+  names,
+  lines(({ decided }) => decided),
+)}
 
 Without the offsets, most probable class:
 
-| source, plain | rows | accuracy | macro-F1 | ${names.join(' | ')} |
-|---|---|---|---|${names.map(() => '---|').join('')}
-${training.bySource.map(({ plain }, at) => line(sources[at]!, plain)).join('\n')}
+${figuresTable(
+  'source, plain',
+  names,
+  lines(({ plain }) => plain),
+)}
 
 Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities: ${offsets}; they
 maximise macro-F1; what a source loses beyond ${100 * ACCURACY_COST} points of accuracy and one standard error counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
@@ -70,6 +69,6 @@ All of it is printed by
 ${names.includes('complement') ? COMPLEMENT : ''}`
 }
 
-const COMPLEMENT = `- Complement: see the counts by source above for where its examples came from. Files of this project's examples/ folder
+export const COMPLEMENT = `- Complement: see the counts by source above for where its examples came from. Files of this project's examples/ folder
   are hand-written for it; their style differs from shops' titles, so figures on them say little about a real shop's Complements.
 `

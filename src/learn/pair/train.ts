@@ -21,6 +21,8 @@ export interface PairTraining {
   readonly bySource: readonly { readonly decided: Figures; readonly plain: Figures }[]
   /** Expected calibration error of the decided class, 15 bins, out of fold. */
   readonly ece: number
+  /** What models that never saw a row's query say of it, calibrated: [rows × classes]. */
+  readonly outOfFold: Float32Array
 }
 
 /** Share of decisions that the proposed threshold keeps right, where that can be had. */
@@ -79,6 +81,7 @@ export async function trainPairs(
       }
     }),
     ece: calibrationError(decided),
+    outOfFold: probabilities,
   }
 }
 

@@ -9,13 +9,20 @@ import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
 import type { TrainedStack } from './train.ts'
 
-/** Cost and accuracy at each step, a line each; `perSecond` is the encoder's speed, beside which lexical is free. */
-export function stackTable({ steps, chosen }: Pick<TrainedStack, 'steps' | 'chosen'>, perSecond: number): string[] {
+/**
+ * Cost and accuracy at each step, a line each; `perSecond` is the speed of what is asked, beside which the cheap model,
+ * lexical unless it is named, is free.
+ */
+export function stackTable(
+  { steps, chosen }: Pick<TrainedStack, 'steps' | 'chosen'>,
+  perSecond: number,
+  { cheap, items, whole } = { cheap: 'lexical', items: 'titles', whole: 'whole path' },
+): string[] {
   return steps.map((step) => {
-    const speed = step.asked === 0 ? 'as fast as lexical' : `${Math.round(perSecond / step.asked)} titles/s at most`
+    const speed = step.asked === 0 ? `as fast as ${cheap}` : `${Math.round(perSecond / step.asked)} ${items}/s at most`
     const ask = step.ask > 1 ? 'always' : step.ask.toFixed(3)
     const mark = step === chosen ? '  ← chosen' : ''
-    return `ask below ${ask.padEnd(6)}  asks ${percent(step.asked).padStart(7)}  whole path ${percent(step.accuracy)}  ${speed}${mark}`
+    return `ask below ${ask.padEnd(6)}  asks ${percent(step.asked).padStart(7)}  ${whole} ${percent(step.accuracy)}  ${speed}${mark}`
   })
 }
 

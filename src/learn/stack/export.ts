@@ -25,14 +25,23 @@ export function stackGraph({ tree, head, temperatures, memory, vote, weights }: 
   const graph = new GraphBuilder('stack')
   const lexical = graph.input('lexical', ['B', tree.paths])
   const vectors = graph.input('vectors', ['B', memory.dims])
-  const log = (probabilities: string) => graph.op('Log', [graph.op('Max', [probabilities, graph.scalar(LEAST)])])
   const scores = pathScores(graph, logits(graph, vectors, head, tree.levels), tree, temperatures)
   const said = [
-    log(lexical),
-    log(graph.op('Softmax', [scores], { axis: 1 })),
+    logOf(graph, lexical),
+    logOf(graph, graph.op('Softmax', [scores], { axis: 1 })),
     votes(graph, neighbours(graph, vectors, memory), tree, vote),
   ]
-  const weighed = said.map((name, expert) => graph.op('Mul', [name, graph.scalar(weights[expert]!)]))
-  graph.output('probabilities', graph.op('Softmax', [graph.op('Sum', weighed)], { axis: 1 }), ['B', tree.paths])
+  graph.output('probabilities', mixtureOf(graph, said, weights), ['B', tree.paths])
   return graph.spec()
+}
+
+/** Adds ln of probabilities [B, paths], bounded below like `logs`. */
+export function logOf(graph: GraphBuilder, probabilities: string): string {
+  return graph.op('Log', [graph.op('Max', [probabilities, graph.scalar(LEAST)])])
+}
+
+/** Adds the mixture of experts given by their logarithms, [B, paths] each: what `mixed` computes. */
+export function mixtureOf(graph: GraphBuilder, said: readonly string[], weights: readonly number[]): string {
+  const weighed = said.map((name, expert) => graph.op('Mul', [name, graph.scalar(weights[expert]!)]))
+  return graph.op('Softmax', [graph.op('Sum', weighed)], { axis: 1 })
 }

@@ -73,6 +73,11 @@ export function fitWeights(experts: Experts, gold: Int32Array, paths: number): n
   return weights
 }
 
+/** Points at which a cheap expert could stop asking. */
+export const POINTS = [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 1.01]
+/** Given up for asking less, at most. */
+export const GIVEN_UP = { accuracy: 0.001, loss: 0.003 }
+
 export interface Step {
   /** The cheap expert's answer stands where its probability is at least this. */
   readonly ask: number
@@ -130,4 +135,15 @@ export function cheapest(all: readonly Step[], given: { readonly accuracy: numbe
   const cheap = all.toSorted((a, b) => a.asked - b.asked)
   const good = cheap.find(({ accuracy, loss }) => accuracy >= most - given.accuracy && loss <= least + given.loss)
   return good ?? cheap.find(({ accuracy }) => accuracy === most)!
+}
+
+/** The cheap answers where they are sure enough, else the mixture's. */
+export function asked(cheap: Float32Array, mix: Float32Array, paths: number, ask: number): Float32Array {
+  const out = cheap.slice()
+  for (let base = 0; base < out.length; base += paths) {
+    let most = 0
+    for (let path = base; path < base + paths; path++) most = Math.max(most, cheap[path]!)
+    if (most < ask) out.set(mix.subarray(base, base + paths), base)
+  }
+  return out
 }

@@ -10,7 +10,7 @@ import { headLogits, vectorsOf } from '../encoder/fit.ts'
 import { distributions, judge } from '../judge.ts'
 import { trainLexical } from '../lexical/train.ts'
 import { stackGraph } from './export.ts'
-import { cheapest, fitWeights, logs, mixed, steps } from './mix.ts'
+import { GIVEN_UP, POINTS, asked, cheapest, fitWeights, logs, mixed, steps } from './mix.ts'
 import { NEIGHBOURS, neighboursGraph, remember, voteRow } from './neighbours.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphRuntime } from '../../ports/graph.ts'
@@ -22,10 +22,6 @@ import type { TrainTools, TrainedLexical } from '../lexical/train.ts'
 import type { Experts, Step } from './mix.ts'
 import type { Memory, Vote } from './neighbours.ts'
 
-/** Points at which the lexical model could stop asking. */
-const POINTS = [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 1.01]
-/** Given up for asking less, at most. */
-const GIVEN_UP = { accuracy: 0.001, loss: 0.003 }
 const VOTES: readonly Vote[] = [0.02, 0.04, 0.08].flatMap((warmth) =>
   [0.001, 0.01, 0.1].map((doubt) => ({ warmth, doubt })),
 )
@@ -152,15 +148,4 @@ function meanLog(probabilities: Float32Array, gold: Int32Array, paths: number): 
   let sum = 0
   gold.forEach((path, row) => (sum += Math.log(Math.max(probabilities[row * paths + path]!, 1e-12))))
   return sum / gold.length
-}
-
-/** The cheap answers where they are sure enough, else the mixture's. */
-function asked(cheap: Float32Array, mix: Float32Array, paths: number, ask: number): Float32Array {
-  const out = cheap.slice()
-  for (let base = 0; base < out.length; base += paths) {
-    let most = 0
-    for (let path = base; path < base + paths; path++) most = Math.max(most, cheap[path]!)
-    if (most < ask) out.set(mix.subarray(base, base + paths), base)
-  }
-  return out
 }

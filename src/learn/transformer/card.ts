@@ -2,13 +2,12 @@
 // what it cannot do. Says counts and figures only, never a row.
 import { uncertifiedText } from '../../core/calibration/propose.ts'
 import { pathKey } from '../../core/labels.ts'
+import { figuresTable, percent } from '../pair/table.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Figures } from '../pair/calibrate.ts'
 import type { TransformerExamples } from './examples.ts'
 import type { Judged } from './judge.ts'
 import type { TransformerSettings } from './settings.ts'
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 
 export interface TransformerRun {
   readonly encoder: string
@@ -26,23 +25,12 @@ export interface TransformerRun {
 export function transformerCard(data: TransformerExamples, judged: Judged, run: TransformerRun): string {
   const { settings } = run
   const names = data.labels.paths.map(pathKey)
-  const line = (name: string, { rows, accuracy, macroF1, precision, recall, support }: Figures) => {
-    const classes = names.map((_, at) =>
-      support[at] ? `${percent(precision[at]!)} / ${percent(recall[at]!)} (${support[at]})` : '–',
-    )
-    return `| ${name} | ${rows} | ${percent(accuracy)} | ${macroF1.toFixed(3)} |${data.pair ? ` ${classes.join(' | ')} |` : ''}`
-  }
   const table = (title: string, of: (at: number) => Figures | undefined) => {
-    const rows = data.sources.flatMap((source, at) => {
-      const found = of(at)
-      return found && found.rows > 0 ? [line(source, found)] : []
+    const lines = data.sources.flatMap((source, at) => {
+      const figures = of(at)
+      return figures && figures.rows > 0 ? [{ source, figures }] : []
     })
-    if (rows.length === 0) return ''
-    const classes = data.pair ? names : []
-    return `| ${title} | rows | accuracy | macro-F1 |${classes.map((name) => ` ${name} |`).join('')}
-|---|---|---|---|${classes.map(() => '---|').join('')}
-${rows.join('\n')}
-`
+    return lines.length === 0 ? '' : `${figuresTable(title, data.pair ? names : [], lines)}\n`
   }
   return `# Model card
 Kind \`imported\`: the encoder \`${run.encoder}\`, fine-tuned here ${settings.rank > 0 ? `by adapters of rank ${settings.rank}` : 'end to end'}: ${data.pair ? 'query and title (brand first) as a pair' : data.segments.join(' and ')} → tokens,

@@ -5,7 +5,7 @@ import { PAIR_SEGMENTS } from '../../core/pair/encode.ts'
 import { hash32, random, shuffle } from '../../core/random.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { type Row, taxonomyExamples } from '../examples.ts'
-import { relevanceExamples } from '../pair/examples.ts'
+import { type PairExamples, relevanceExamples } from '../pair/examples.ts'
 import type { LabelSet } from '../../core/labels.ts'
 import type { Task } from '../../core/task.ts'
 import type { TokenRow } from './fit.ts'
@@ -36,14 +36,7 @@ export async function transformerExamples(
   const all = await Array.fromAsync(rows)
   const first = all[0]?.value
   if (typeof first === 'object' && first !== null && 'query' in first) {
-    const { rows: pairs, labels, sources, warnings } = relevanceExamples(all)
-    const read = pairs.map(({ query, title, label, weight, source }) => ({
-      texts: [query, title],
-      label,
-      weight,
-      source,
-    }))
-    return { rows: read, labels, segments: PAIR_SEGMENTS, pair: true, sources, warnings }
+    return pairTexts(relevanceExamples(all))
   }
   const { examples, labels, segments, warnings } = await taxonomyExamples(all, task)
   const index = pathIndex(labels)
@@ -51,9 +44,17 @@ export async function transformerExamples(
   return { rows: read, labels, segments, pair: false, sources: ['all rows'], warnings }
 }
 
+/** Query and title of each pair, in their order. */
+export function pairTexts({ rows, labels, sources, warnings }: PairExamples): TransformerExamples {
+  const read = rows.map(({ query, title, label, weight, source }) => ({ texts: [query, title], label, weight, source }))
+  return { rows: read, labels, segments: PAIR_SEGMENTS, pair: true, sources, warnings }
+}
+
 export interface Parts {
   readonly training: readonly TokenRow[]
   readonly validation: readonly TokenRow[]
+  /** Where the validation rows stood among all. */
+  readonly held: Int32Array
   /** Of the validation rows. */
   readonly sources: Int32Array
   readonly halves: Uint8Array
@@ -72,9 +73,10 @@ export function parts(
     const read = pair ? tokenize(texts[0]!, texts[1]!) : tokenize(texts.filter((text) => text !== '').join(' '))
     return { ...read, label, weight }
   }
-  const held = rows.filter((row) => hash(row) % HELD_SHARE === 0)
+  const isHeld = (row: TextRow) => hash(row) % HELD_SHARE === 0
+  const held = rows.filter(isHeld)
   const learned = sample(
-    rows.filter((row) => hash(row) % HELD_SHARE !== 0),
+    rows.filter((row) => !isHeld(row)),
     rowsMax,
     seed,
   )
@@ -86,6 +88,7 @@ export function parts(
   return {
     training: learned.map(tokens),
     validation: held.map(tokens),
+    held: Int32Array.from(rows.keys()).filter((at) => isHeld(rows[at]!)),
     sources: Int32Array.from(held, ({ source }) => source),
     halves: Uint8Array.from(held, (row) => Math.floor(hash(row) / HELD_SHARE) % 2),
   }

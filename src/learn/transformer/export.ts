@@ -1,15 +1,23 @@
 // What leaves training: one graph from tokens to probabilities, its weights kept in a byte each.
 import { GraphBuilder } from '../graph-builder.ts'
+import { logOf, mixtureOf } from '../stack/export.ts'
 import { answering, classifierOf } from './classifier.ts'
 import { merged } from './lora.ts'
 import type { GraphNode, GraphSpec, Tensor } from '../../ports/graph.ts'
 import type { Classifier } from './classifier.ts'
 
+export interface Export {
+  readonly classes: number
+  readonly temperature: number
+  /** A mixture: weights of another expert, whose probabilities [rows × classes] come in as `said`, and of this one. */
+  readonly mixture?: readonly [number, number]
+}
+
 /** `probabilities` [rows × classes] of a fitted classifier, its adapters added to the weights they stood beside. */
 export function exported(
   encoder: GraphSpec,
   { classifier, weights }: { readonly classifier: Classifier; readonly weights: Readonly<Record<string, Tensor>> },
-  { classes, temperature }: { readonly classes: number; readonly temperature: number },
+  { classes, temperature, mixture }: Export,
 ): GraphSpec {
   const plain = classifier.adapted
     ? classifierOf(merged(encoder, weights), { classes, rank: 0, next: () => 0 }).spec
@@ -19,7 +27,9 @@ export function exported(
   const graph = new GraphBuilder('transformer', 'answer/')
   graph.include(spec)
   const scaled = graph.op('Div', ['logits', graph.scalar(temperature)])
-  graph.output('probabilities', graph.op('Softmax', [scaled], { axis: -1 }), ['batch', classes])
+  const own = graph.op('Softmax', [scaled], { axis: -1 })
+  const said = mixture && [graph.input('said', ['batch', classes]), own].map((expert) => logOf(graph, expert))
+  graph.output('probabilities', mixture ? mixtureOf(graph, said!, mixture) : own, ['batch', classes])
   return graph.spec()
 }
 

@@ -45,3 +45,12 @@ export const ADAPTER_LEARNING_RATE = 5e-4
 
 /** Of an encoder that is tuned for a stack: many short texts bear larger steps. */
 export const TUNING: TransformerSettings = { ...TRANSFORMER, learningRate: 1e-4, classifierPace: 30 }
+
+/** Of a cross-encoder beside a pair model: tens of thousands of short pairs. */
+export const PAIR_TUNING: TransformerSettings = {
+  ...TRANSFORMER,
+  epochs: 3,
+  learningRate: 1e-4,
+  classifierPace: 10,
+  tokensMax: 48,
+}

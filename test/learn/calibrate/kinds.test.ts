@@ -126,6 +126,12 @@ const KINDS: Record<string, Kind> = {
     precision: '0.5',
     vector: 'refused',
   },
+  'pair-stack': {
+    make: (out) => trainKind('pair-stack', 'more-pairs.jsonl', out, TOY),
+    tail: 'pairs-tail.jsonl',
+    precision: '0.5',
+    vector: 'refused',
+  },
   'transformer of texts': {
     make: (out) => cp(at('texts'), out, { recursive: true }),
     tail: 'shop-tail.jsonl',
