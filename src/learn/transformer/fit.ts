@@ -2,6 +2,7 @@
 // each epoch; the best epoch's weights are kept. Repeatable for a seed where no time limit is set.
 import { SluiceError } from '../../core/error.ts'
 import { random } from '../../core/random.ts'
+import { fitTemperature } from '../pair/calibrate.ts'
 import { differentiate } from '../autodiff/differentiate.ts'
 import { observeShapes } from '../autodiff/shapes.ts'
 import { answersOf, fed, floats } from './answers.ts'
@@ -190,14 +191,19 @@ function feedsFor(
   return fed(step, { ...tokenFeeds(rows), [KEPT]: kept, [TARGETS]: targets, ...state })
 }
 
-/** Mean weighted cross-entropy and accuracy. */
+/**
+ * Accuracy, and mean weighted cross-entropy at the temperature that suits the logits best: it is fitted after the training
+ * anyway, and an epoch that is only too sure of itself (Guo et al., ICML 2017, figure 3) is no worse for it.
+ */
 function judged(logits: Float32Array, rows: readonly TokenRow[], classes: number): { loss: number; accuracy: number } {
+  const labels = Int32Array.from(rows, ({ label }) => label)
+  const temperature = fitTemperature({ scores: logits, labels, classes }, Int32Array.from(rows.keys()))
   let [loss, right, total] = [0, 0, 0]
   rows.forEach(({ label, weight }, row) => {
     const own = logits.subarray(row * classes, (row + 1) * classes)
     const top = Math.max(...own)
-    const sum = own.reduce((all, value) => all + Math.exp(value - top), 0)
-    loss += weight * (Math.log(sum) + top - own[label]!)
+    const sum = own.reduce((all, value) => all + Math.exp((value - top) / temperature), 0)
+    loss += weight * (Math.log(sum) + (top - own[label]!) / temperature)
     total += weight
     if (own[label] === top) right++
   })

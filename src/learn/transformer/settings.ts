@@ -49,7 +49,6 @@ export const TUNING: TransformerSettings = { ...TRANSFORMER, learningRate: 1e-4,
 /** Of a cross-encoder beside a pair model: tens of thousands of short pairs. */
 export const PAIR_TUNING: TransformerSettings = {
   ...TRANSFORMER,
-  epochs: 3,
   learningRate: 1e-4,
   classifierPace: 10,
   tokensMax: 48,
