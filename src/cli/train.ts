@@ -104,7 +104,8 @@ async function help(): Promise<string> {
 
 Trains a local model on JSON lines (.jsonl or .jsonl.gz) and writes a model folder.
 Rows {"title", "brand"?, "label": [l1, l2, …]} make a text classifier whose label set is read from the file;
-rows {"query", "product": {"title", …}, "label"} make a relevance model.
+rows {"query", "product": {"title", …}, "label", "grade"?} make a relevance model; a grade is the number, the mean of
+several raters' say, from which the label was cut: transformers learn from it.
 --task gives the model the label set and the segments of that task of sluice.yaml; its data is what lies in
 models/NAME/data/ unless --data is given, and the model goes to models/NAME/candidate unless --out is given.
 

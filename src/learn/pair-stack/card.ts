@@ -3,6 +3,7 @@
 import { uncertifiedText } from '../../core/calibration/propose.ts'
 import { pathKey } from '../../core/labels.ts'
 import { COMPLEMENT } from '../pair/card.ts'
+import { gradedText } from '../pair/grades.ts'
 import { figuresTable, percent } from '../pair/table.ts'
 import { stackTable } from '../stack/card.ts'
 import type { Manifest } from '../../ports/manifest.ts'
@@ -50,7 +51,7 @@ both are joined: P(class) ∝ Π p(expert)^weight, pair ${weights[0].toFixed(2)}
 ${run.files.map(({ file, rows, sha256 }, at) => `- ${file}: ${rows} rows, ${counts[at] ?? ''} (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
 ${data.warnings.map((warning) => `- ${warning}`).join('\n')}
 The transformer learned from ${transformer.split.training.length} rows: ${transformer.epochs} epochs kept, ${transformer.steps} steps of ${settings.batchRows} (AdamW, learning rate ${settings.learningRate},
-classifier ${settings.classifierPace} times as far, ${settings.tokensMax} tokens at most). The pair model learned from all rows; here it is judged by fits without the row's query.
+classifier ${settings.classifierPace} times as far, ${settings.tokensMax} tokens at most)${gradedText(data.rows)}. The pair model learned from all rows; here it is judged by fits without the row's query.
 
 ## Figures
 On ${transformer.split.validation.length} rows whose query neither expert saw (a tenth, by hash): the weights, the point of asking and the epoch were chosen on

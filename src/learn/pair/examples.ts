@@ -4,6 +4,7 @@ import { SluiceError } from '../../core/error.ts'
 import { type LabelSet, labelSet, pathIndex } from '../../core/labels.ts'
 import { normalise } from '../../core/text/normalise.ts'
 import { BadRows, type Example, type Row } from '../examples.ts'
+import { gradeShares } from './grades.ts'
 import { type PairRow, FOLDS, foldOf } from './rows.ts'
 
 export interface PairExamples {
@@ -17,10 +18,18 @@ export interface PairExamples {
 /** A source that is this many times smaller than the largest weighs its cube root as much a row, up to the limit. */
 const WEIGHT_MAX = 4
 
-/** One row {"query","product":{"title","brand"?,"description"?},"label"}: texts [query, brand and title, description]. */
-export function parseRelevanceRow(value: unknown): Example | { readonly bad: string } {
+export interface PairExample extends Example {
+  /** From which the label was cut, where people gave one. */
+  readonly grade?: number
+}
+
+/**
+ * One row {"query","product":{"title","brand"?,"description"?},"label","grade"?}: texts [query, brand and title,
+ * description].
+ */
+export function parseRelevanceRow(value: unknown): PairExample | { readonly bad: string } {
   if (typeof value !== 'object' || value === null) return { bad: 'are no objects' }
-  const { query, product, label } = value as Record<string, unknown>
+  const { query, product, label, grade } = value as Record<string, unknown>
   if (typeof query !== 'string' || normalise(query) === '') return { bad: 'have no query' }
   if (typeof product !== 'object' || product === null) return { bad: 'have no product' }
   const { title, brand, description } = product as Record<string, unknown>
@@ -29,7 +38,9 @@ export function parseRelevanceRow(value: unknown): Example | { readonly bad: str
   if (path.length !== 1 || typeof path[0] !== 'string' || path[0] === '') return { bad: 'have no label (one name)' }
   const named = typeof brand === 'string' ? `${brand} ${title}` : title
   const texts = [query, named, typeof description === 'string' ? description : ''].map(normalise)
-  return { texts, label: path as string[] }
+  if (grade === undefined || grade === null) return { texts, label: path as string[] }
+  if (typeof grade !== 'number' || !Number.isFinite(grade)) return { bad: 'have a grade that is no number' }
+  return { texts, label: path as string[], grade }
 }
 
 /**
@@ -40,7 +51,7 @@ export function parseRelevanceRow(value: unknown): Example | { readonly bad: str
 export function relevanceExamples(rows: readonly Row[], set?: LabelSet): PairExamples {
   const known = set && pathIndex(set)
   const bad = new BadRows()
-  const parsed: { readonly example: Example; readonly file: string }[] = []
+  const parsed: { readonly example: PairExample; readonly file: string }[] = []
   for (const row of rows) {
     const example = parseRelevanceRow(row.value)
     if ('bad' in example) bad.add(example.bad, row)
@@ -59,11 +70,19 @@ export function relevanceExamples(rows: readonly Row[], set?: LabelSet): PairExa
   const sources = [...new Set(parsed.map(({ file }) => file))]
   const weights = sourceWeights(sources.map((source) => parsed.filter(({ file }) => file === source).length))
   const position = new Map(sources.map((source, at) => [source, at]))
+  const shares = sources.map((source) =>
+    sharesOf(
+      parsed.flatMap(({ example, file }) => (file === source ? [example] : [])),
+      index,
+    ),
+  )
   return {
-    rows: parsed.map(({ example: { texts, label }, file }) => {
+    rows: parsed.map(({ example, file }) => {
       const source = position.get(file)!
-      const [query, title, description] = texts as [string, string, string]
-      return { query, title, description, label: index.get(label[0]!)!, source, weight: weights[source]! }
+      const [query, title, description] = example.texts as [string, string, string]
+      const label = index.get(example.label[0]!)!
+      const graded = shares[source]!.get(example)
+      return { query, title, description, label, source, weight: weights[source]!, ...(graded && { shares: graded }) }
     }),
     sources,
     labels,
@@ -74,4 +93,15 @@ export function relevanceExamples(rows: readonly Row[], set?: LabelSet): PairExa
 function sourceWeights(counts: readonly number[]): number[] {
   const largest = Math.max(...counts)
   return counts.map((count) => Math.min(WEIGHT_MAX, Math.cbrt(largest / count)))
+}
+
+/** Of the rows of one source that have a grade. */
+function sharesOf(
+  examples: readonly PairExample[],
+  index: ReadonlyMap<string, number>,
+): Map<PairExample, Float32Array> {
+  const graded = examples.filter(({ grade }) => grade !== undefined)
+  const rows = graded.map(({ grade, label }) => ({ grade: grade!, label: index.get(label[0]!)! }))
+  const shares = gradeShares(rows, index.size)
+  return new Map(graded.flatMap((example, at) => (shares ? [[example, shares[at]!]] : [])))
 }

@@ -16,6 +16,8 @@ export interface PairRow {
   readonly description: string
   /** Index in the label set. */
   readonly label: number
+  /** Shares of the classes, where the label was cut from a finer grade. Transformers learn from them; trees gain nothing. */
+  readonly shares?: Float32Array
   /** Index of the file the row came from. */
   readonly source: number
   readonly weight: number

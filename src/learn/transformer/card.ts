@@ -2,6 +2,7 @@
 // what it cannot do. Says counts and figures only, never a row.
 import { uncertifiedText } from '../../core/calibration/propose.ts'
 import { pathKey } from '../../core/labels.ts'
+import { gradedText } from '../pair/grades.ts'
 import { figuresTable, percent } from '../pair/table.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Figures } from '../pair/calibrate.ts'
@@ -40,7 +41,7 @@ ${settings.tokensMax} at most → mean of the last layer → linear → softmax.
 ${run.files.map(({ file, rows, sha256 }) => `- ${file}: ${rows} rows (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
 
 Trained on ${run.training} rows, ${run.epochs} epochs kept, ${run.steps} steps of ${settings.batchRows} (AdamW, learning rate ${settings.learningRate}, ${percent(settings.warmup)}
-warm-up, linear decay, gradients clipped at ${settings.normMax}), ${settings.threads} threads.
+warm-up, linear decay, gradients clipped at ${settings.normMax}), ${settings.threads} threads${gradedText(data.rows)}.
 ${data.warnings.map((warning) => `- ${warning}`).join('\n')}
 
 ## Figures

@@ -14,6 +14,8 @@ import type { Tokens } from './batches.ts'
 export interface TextRow {
   readonly texts: readonly string[]
   readonly label: number
+  /** See PairRow. */
+  readonly shares?: Float32Array | undefined
   readonly weight: number
   readonly source: number
 }
@@ -46,7 +48,7 @@ export async function transformerExamples(
 
 /** Query and title of each pair, in their order. */
 export function pairTexts({ rows, labels, sources, warnings }: PairExamples): TransformerExamples {
-  const read = rows.map(({ query, title, label, weight, source }) => ({ texts: [query, title], label, weight, source }))
+  const read = rows.map(({ query, title, ...row }) => ({ ...row, texts: [query, title] }))
   return { rows: read, labels, segments: PAIR_SEGMENTS, pair: true, sources, warnings }
 }
 
@@ -69,9 +71,9 @@ export function parts(
   { rowsMax, seed }: { readonly rowsMax: number; readonly seed: number },
 ): Parts {
   const hash = (row: TextRow) => hash32(row.texts[0]!.trim().toLowerCase(), 4711)
-  const tokens = ({ texts, label, weight }: TextRow): TokenRow => {
+  const tokens = ({ texts, label, shares, weight }: TextRow): TokenRow => {
     const read = pair ? tokenize(texts[0]!, texts[1]!) : tokenize(texts.filter((text) => text !== '').join(' '))
-    return { ...read, label, weight }
+    return { ...read, label, shares, weight }
   }
   const isHeld = (row: TextRow) => hash(row) % HELD_SHARE === 0
   const held = rows.filter(isHeld)

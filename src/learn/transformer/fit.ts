@@ -15,6 +15,8 @@ import type { TransformerSettings } from './settings.ts'
 export interface TokenRow extends Tokens {
   /** Index of the class. */
   readonly label: number
+  /** Shares of the classes that stand for the label while it learns. */
+  readonly shares?: Float32Array | undefined
   readonly weight: number
 }
 
@@ -183,8 +185,9 @@ function feedsFor(
   const total = rows.reduce((sum, { weight }) => sum + weight, 0)
   const targets = floats([rows.length, classes], () => labelSmoothing / classes)
   const values = targets.data as Float32Array
-  rows.forEach(({ label, weight }, at) => {
-    values[at * classes + label]! += 1 - labelSmoothing
+  rows.forEach(({ label, shares, weight }, at) => {
+    if (shares === undefined) values[at * classes + label]! += 1 - labelSmoothing
+    else shares.forEach((share, c) => (values[at * classes + c]! += share * (1 - labelSmoothing)))
     for (let c = at * classes; c < (at + 1) * classes; c++) values[c]! *= weight / total
   })
   const kept = floats([rows.length, width], () => (next() < dropout ? 0 : scale))
