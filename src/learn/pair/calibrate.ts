@@ -94,18 +94,22 @@ const STEP = 0.05
 const PENALTY = 4
 
 /**
- * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by the square root of their
- * rows. What the accuracy of a source falls against arg-max by more than ACCURACY_COST and one standard error (a source of
+ * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by what `weigh` makes of their rows.
+ * What the accuracy of a source falls against arg-max by more than ACCURACY_COST and one standard error (a source of
  * 200 rows loses that by chance, and must not decide for all) is held against them. Coordinate search on a grid, coarse and
  * fine by turns.
  */
-export function fitOffsets({ scores: logs, labels, sources, classes }: Scored, rows: Int32Array): number[] {
+export function fitOffsets(
+  { scores: logs, labels, sources, classes }: Scored,
+  rows: Int32Array,
+  weigh: (rows: number) => number = Math.sqrt,
+): number[] {
   const zero = Array.from({ length: classes }, () => 0)
   const groups = [...Map.groupBy(rows, (row) => sources[row]!).values()].map((group) => {
     const own = Int32Array.from(group)
     const { accuracy } = figures(logs, labels, own, zero)
     const error = Math.sqrt((accuracy * (1 - accuracy)) / own.length)
-    return { own, weight: Math.sqrt(own.length), least: accuracy - ACCURACY_COST - error }
+    return { own, weight: weigh(own.length), least: accuracy - ACCURACY_COST - error }
   })
   const { support } = figures(logs, labels, rows, zero)
   const reference = support.indexOf(Math.max(...support))
