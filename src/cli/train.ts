@@ -57,22 +57,35 @@ export interface Trained {
 
 interface Listed {
   readonly says: string
+  /** What it learns from, where that is one of both: titles, or pairs of a query and a product. */
+  readonly of?: 'titles' | 'pairs'
   readonly load: () => Promise<TrainKind>
 }
 
 const KINDS: Readonly<Record<string, Listed>> = {
   lexical: {
     says: 'words and pieces of words; the default for labelled texts',
+    of: 'titles',
     load: () => import('./train-lexical.ts'),
   },
-  pair: { says: 'relevance of a product to a query; the default for pairs', load: () => import('./train-pair.ts') },
-  encoder: { says: 'heads over a frozen encoder (`sluice models pull`)', load: () => import('./train-encoder.ts') },
+  pair: {
+    says: 'relevance of a product to a query; the default for pairs',
+    of: 'pairs',
+    load: () => import('./train-pair.ts'),
+  },
+  encoder: {
+    says: 'heads over a frozen encoder (`sluice models pull`)',
+    of: 'titles',
+    load: () => import('./train-encoder.ts'),
+  },
   stack: {
     says: 'lexical first, the encoder for what that is not sure of; the most accurate for texts',
+    of: 'titles',
     load: () => import('./train-stack.ts'),
   },
   'pair-stack': {
     says: 'pair first, a transformer fine-tuned here for what that is not sure of; the most accurate for pairs',
+    of: 'pairs',
     load: () => import('./train-pair-stack.ts'),
   },
   transformer: {
@@ -136,7 +149,7 @@ export async function run(args: string[]): Promise<number> {
   const interrupt = () => abort.abort(new SluiceError('SL505', 'nothing was written'))
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
-    const { train } = await kindOf(named ?? usualKind(await firstRow(data))).load()
+    const { train } = await kindFor(named, await firstRow(data)).load()
     const { rows, files } = await readRows(data, abort.signal)
     const options = Object.fromEntries(
       Object.keys(own ?? {}).map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined]),
@@ -159,9 +172,18 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-/** The kind that rows of this shape make unless --kind says otherwise. */
-function usualKind(row: unknown): string {
-  return typeof row === 'object' && row !== null && 'query' in row ? 'pair' : 'lexical'
+/** The kind that is named, or the usual one for rows of this shape. Throws SL104 where it learns from others. */
+function kindFor(named: string | undefined, row: unknown): Listed {
+  const has = (field: string) => typeof row === 'object' && row !== null && field in row
+  const found = has('query') ? 'pairs' : has('title') ? 'titles' : undefined
+  if (named === undefined) return kindOf(found === 'pairs' ? 'pair' : 'lexical')
+  const kind = kindOf(named)
+  if (found === undefined || kind.of === undefined || kind.of === found) return kind
+  const others = Object.entries(KINDS).flatMap(([name, other]) => (other.of === kind.of ? [] : [name]))
+  throw new SluiceError(
+    'SL104',
+    `--kind ${named} learns from ${kind.of}, the rows are ${found}: for them ${others.join(', ')}`,
+  )
 }
 
 function kindOf(name: string): Listed {

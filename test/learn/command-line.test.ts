@@ -149,6 +149,11 @@ describe('sluice train and evaluate', () => {
 
   const wrong: Record<string, { args: () => string[]; code: number; says: RegExp }> = {
     'an unknown option': { args: () => ['train', '--dat', data], code: 2, says: /SL104.*--data/s },
+    'a kind that does not learn from such rows': {
+      args: () => ['train', '--kind', 'pair-stack', '--data', data],
+      code: 2,
+      says: /pair-stack learns from pairs, the rows are titles: for them lexical, encoder, stack, transformer/,
+    },
     'an unknown kind': { args: () => ['train', '--kind', 'lexcal', '--data', data], code: 2, says: /mean lexical/ },
     'a task without rows': {
       args: () => ['train', '--task', 'taxonomy', '--config', ROOT_CONFIG],
