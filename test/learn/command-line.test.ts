@@ -150,7 +150,7 @@ describe('sluice train and evaluate', () => {
   const wrong: Record<string, { args: () => string[]; code: number; says: RegExp }> = {
     'an unknown option': { args: () => ['train', '--dat', data], code: 2, says: /SL104.*--data/s },
     'a kind that does not learn from such rows': {
-      args: () => ['train', '--kind', 'pair-stack', '--data', data],
+      args: () => ['train', '--kind', 'pair-stack', '--data', data, '--out', join(dir, 'x')],
       code: 2,
       says: /pair-stack learns from pairs, the rows are titles: for them lexical, encoder, stack, transformer/,
     },
