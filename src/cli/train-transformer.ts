@@ -51,15 +51,14 @@ export async function train(job: TrainJob): Promise<Trained> {
     { ...settings, rowsMax: numberOf(job.options, 'rows-max', Infinity, 1), seed },
     { runtime, signal, ...showFit(view, settings.epochs) },
   )
-  const { split, temperature, probabilities, labels, epochs, steps, rowsPerSecond } = tuned
-  const answering = tuned.graph()
-  const model = runtime.serialise(answering)
+  const { split, graph, temperature, probabilities, labels, epochs, steps, rowsPerSecond } = tuned
+  const model = runtime.serialise(graph)
   const judged = judge({ ...split, probabilities, labels }, tree(data.labels), {
     precision: data.pair ? PRECISION.pair : PRECISION.text,
     adjusted: data.pair,
     sources: data.sources.length,
   })
-  const types = answering.inputs.some(({ name }) => name === 'token_type_ids')
+  const types = graph.inputs.some(({ name }) => name === 'token_type_ids')
   const manifest = {
     ...importedManifest({ ...data, ...settings, types }),
     temperatures: data.labels.paths[0]!.map(() => temperature),

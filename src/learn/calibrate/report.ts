@@ -1,12 +1,11 @@
 // What a calibration did, for people, for programs and for the model's card. Counts and shares only, never a row.
+import { percent } from '../percent.ts'
 import { shareInterval } from '../../core/calibration/binomial.ts'
 import { thresholdsText } from '../../core/calibration/propose.ts'
 import { reliabilityBins } from '../../core/calibration/reliability.ts'
 import { calibrationError } from '../../core/metrics.ts'
 import type { Calibrated } from './calibrate.ts'
 import type { Scored } from './score.ts'
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
 /** For --json and calibration.json. Shares in [0, 1]; `ece`: expected calibration error, 15 bins, a level each. */
 export function calibrationFigures(done: Calibrated) {

@@ -1,7 +1,7 @@
 // The card of an encoder model: which encoder, what the heads learned, how good they are and by which command.
 // Says counts and figures only, never a row.
 import { thresholdsText } from '../../core/calibration/propose.ts'
-import { percent } from '../lexical/card.ts'
+import { percent } from '../percent.ts'
 import type { EncoderSettings } from '../../ports/encoder.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'

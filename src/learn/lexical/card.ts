@@ -1,11 +1,10 @@
 // The card of a lexical model: what it was trained on, how good it is and by which command, what it cannot do.
 // Says counts and figures only, never a row.
+import { percent } from '../percent.ts'
 import { thresholdsText } from '../../core/calibration/propose.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
 import type { TrainedLexical } from './train.ts'
-
-export const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
 const levels = (shares: readonly number[]) => shares.map((share, level) => `l${level + 1} ${percent(share)}`).join(', ')
 

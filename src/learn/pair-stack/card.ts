@@ -2,9 +2,10 @@
 // Says counts and figures only, never a row.
 import { uncertifiedText } from '../../core/calibration/propose.ts'
 import { pathKey } from '../../core/labels.ts'
-import { COMPLEMENT } from '../pair/card.ts'
+import { COMPLEMENT, dataLines } from '../pair/card.ts'
 import { gradedText } from '../pair/grades.ts'
-import { figuresTable, percent } from '../pair/table.ts'
+import { figuresTable, sourceLines } from '../pair/table.ts'
+import { percent } from '../percent.ts'
 import { stackTable } from '../stack/card.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Figures } from '../pair/calibrate.ts'
@@ -31,24 +32,19 @@ export function pairStackCard(data: PairExamples, training: PairStackTraining, r
   const { transformer, weights, chosen, alone, served } = training
   const { settings, bytes } = run
   const names = data.labels.paths.map(pathKey)
-  const table = (title: string, judged: Judged, of: (found: Judged['bySource'][number]) => Figures | undefined) => {
-    const lines = data.sources.flatMap((source, at) => {
-      const figures = of(judged.bySource[at]!)
-      return figures && figures.rows > 0 ? [{ source, figures }] : []
-    })
-    return figuresTable(title, names, lines)
-  }
-  const counts = data.sources.map((_, source) => {
-    const own = data.rows.filter((row) => row.source === source)
-    return names.map((name, label) => `${own.filter((row) => row.label === label).length} ${name}`).join(', ')
-  })
+  const table = (title: string, judged: Judged, of: (found: Judged['bySource'][number]) => Figures | undefined) =>
+    figuresTable(
+      title,
+      names,
+      sourceLines(data.sources, (at) => of(judged.bySource[at]!)),
+    )
   return `# Model card
 Kind \`pair-stack\`: a pair model (features, boosted trees; ${megabytes(bytes[0])}) answers first. Where it gives its likeliest class less than
 ${chosen.ask}, the encoder \`${run.encoder}\`, fine-tuned here end to end, reads query and title (brand first) as a pair (${megabytes(bytes[1])}), and
 both are joined: P(class) ∝ Π p(expert)^weight, pair ${weights[0].toFixed(2)}, transformer ${weights[1].toFixed(2)}. All parts lie in the folder: it needs nothing else.
 
 ## Data
-${run.files.map(({ file, rows, sha256 }, at) => `- ${file}: ${rows} rows, ${counts[at] ?? ''} (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
+${dataLines(run.files, data)}
 ${data.warnings.map((warning) => `- ${warning}`).join('\n')}
 The transformer learned from ${transformer.split.training.length} rows: ${transformer.epochs} epochs kept, ${transformer.steps} steps of ${settings.batchRows} (AdamW, learning rate ${settings.learningRate},
 classifier ${settings.classifierPace} times as far, ${settings.tokensMax} tokens at most)${gradedText(data.rows)}. The pair model learned from all rows; here it is judged by fits without the row's query.

@@ -18,7 +18,7 @@ import type { FineTuned, FineTuning } from '../transformer/train.ts'
 
 export interface PairStackTraining {
   readonly pair: PairTraining
-  readonly transformer: Omit<FineTuned, 'graph' | 'probabilities' | 'labels'>
+  readonly transformer: FineTuned
   /** Tokens and `said`, the pair model's probabilities, in; probabilities out. */
   readonly graph: GraphSpec
   /** Of the pair model and of the transformer. */
@@ -48,13 +48,8 @@ export async function trainPairStack(
   const tree = treeOf(data.labels)
   const classes = tree.paths
   const pair = await trainPairs(data.rows, classes, tuning.seed, tools.pairProgress)
-  const { graph, probabilities, labels, ...transformer } = await fineTune(
-    encoder,
-    pairTexts(data),
-    tokenize,
-    tuning,
-    tools,
-  )
+  const transformer = await fineTune(encoder, pairTexts(data), tokenize, tuning, tools)
+  const { probabilities, labels } = transformer
   const { held, sources, halves } = transformer.split
   const cheap = new Float32Array(held.length * classes)
   held.forEach((row, at) => cheap.set(pair.outOfFold.subarray(row * classes, (row + 1) * classes), at * classes))
@@ -73,7 +68,7 @@ export async function trainPairStack(
   return {
     pair,
     transformer,
-    graph: graph(weights),
+    graph: transformer.joined(weights),
     weights,
     steps: all,
     chosen,

@@ -9,18 +9,15 @@ import { figuresTable } from './table.ts'
 import type { PairTraining } from './train.ts'
 
 export function pairCard(
-  { sources, labels, rows, warnings }: PairExamples,
+  data: PairExamples,
   training: PairTraining,
   job: { readonly files: Manifest['data']; readonly command: string; readonly bytes: number },
 ): string {
+  const { sources, labels, warnings } = data
   const names = labels.paths.map(([name]) => name!)
   const offsets = names.map((name, at) => `${name} ${training.offsets[at]!.toFixed(2)}`).join(', ')
   const lines = (of: (found: PairTraining['bySource'][number]) => Figures) =>
     training.bySource.map((found, at) => ({ source: sources[at]!, figures: of(found) }))
-  const counts = sources.map((_, source) => {
-    const own = rows.filter((row) => row.source === source)
-    return names.map((name, at) => `${own.filter(({ label }) => label === at).length} ${name}`).join(', ')
-  })
   return `# Model card
 Kind \`pair\`: features of a (query, product) pair (words, numbers, brands, heads that agree or clash; word vectors from
 co-occurrence; hashed words and crossings with learned weights) → ${training.rounds} rounds of boosted trees → softmax. The trees
@@ -28,7 +25,7 @@ know by which source a pair is judged; the answer is the mean over sources, weig
 punctuation, usual words) speaks of each. One ONNX graph. ${(job.bytes / 1e6).toFixed(1)} MB with its lexicon. Reads: query, title (brand first), description.
 
 ## Data
-${job.files.map(({ file, rows, sha256 }, at) => `- ${file}: ${rows} rows, ${counts[at] ?? ''} (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
+${dataLines(job.files, data)}
 
 Rows of smaller files weigh more (cube root of the ratio to the largest, at most 4). A file of fewer than ${DEFAULT_FIT.sourceRows} rows is no
 source of its own: its rows count to the source that writes alike.
@@ -67,6 +64,21 @@ All of it is printed by
 - Probabilities are calibrated, decisions are not their arg-max: a rare class may be answered with a probability below one half,
   and such an answer does not pass a gate above it.
 ${names.includes('complement') ? COMPLEMENT : ''}`
+}
+
+/** A line a file: its rows, by class. */
+export function dataLines(files: Manifest['data'], { sources, labels, rows }: PairExamples): string {
+  const names = labels.paths.map(([name]) => name!)
+  const counts = sources.map((_, source) => {
+    const own = rows.filter((row) => row.source === source)
+    return names.map((name, at) => `${own.filter(({ label }) => label === at).length} ${name}`).join(', ')
+  })
+  return files
+    .map(
+      ({ file, rows: all, sha256 }, at) =>
+        `- ${file}: ${all} rows, ${counts[at] ?? ''} (SHA-256 ${sha256.slice(0, 16)}…)`,
+    )
+    .join('\n')
 }
 
 export const COMPLEMENT = `- Complement: see the counts by source above for where its examples came from. Files of this project's examples/ folder

@@ -1,7 +1,14 @@
 // Tables of figures by source as cards of relevance models show them: Markdown, counts and shares only.
+import { percent } from '../percent.ts'
 import type { Figures } from './calibrate.ts'
 
-export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+/** The sources of which there are figures, in their order. */
+export function sourceLines(sources: readonly string[], of: (source: number) => Figures | undefined) {
+  return sources.flatMap((source, at) => {
+    const figures = of(at)
+    return figures && figures.rows > 0 ? [{ source, figures }] : []
+  })
+}
 
 /** One line a source; behind accuracy and macro-F1, for each of `classes`, precision / recall (rows). */
 export function figuresTable(

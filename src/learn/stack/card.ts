@@ -2,7 +2,7 @@
 // Says counts and figures only, never a row.
 import { thresholdsText } from '../../core/calibration/propose.ts'
 import { dataSection, describe, figuresRow } from '../encoder/card.ts'
-import { percent } from '../lexical/card.ts'
+import { percent } from '../percent.ts'
 import { EXPERTS } from './train.ts'
 import type { EncoderSettings } from '../../ports/encoder.ts'
 import type { Manifest } from '../../ports/manifest.ts'

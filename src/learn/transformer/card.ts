@@ -3,7 +3,8 @@
 import { uncertifiedText } from '../../core/calibration/propose.ts'
 import { pathKey } from '../../core/labels.ts'
 import { gradedText } from '../pair/grades.ts'
-import { figuresTable, percent } from '../pair/table.ts'
+import { figuresTable, sourceLines } from '../pair/table.ts'
+import { percent } from '../percent.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Figures } from '../pair/calibrate.ts'
 import type { TransformerExamples } from './examples.ts'
@@ -27,10 +28,7 @@ export function transformerCard(data: TransformerExamples, judged: Judged, run: 
   const { settings } = run
   const names = data.labels.paths.map(pathKey)
   const table = (title: string, of: (at: number) => Figures | undefined) => {
-    const lines = data.sources.flatMap((source, at) => {
-      const figures = of(at)
-      return figures && figures.rows > 0 ? [{ source, figures }] : []
-    })
+    const lines = sourceLines(data.sources, of)
     return lines.length === 0 ? '' : `${figuresTable(title, data.pair ? names : [], lines)}\n`
   }
   return `# Model card

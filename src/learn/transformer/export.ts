@@ -6,11 +6,13 @@ import { merged } from './lora.ts'
 import type { GraphNode, GraphSpec, Tensor } from '../../ports/graph.ts'
 import type { Classifier } from './classifier.ts'
 
+export type Mixture = readonly [number, number]
+
 export interface Export {
   readonly classes: number
   readonly temperature: number
   /** A mixture: weights of another expert, whose probabilities [rows × classes] come in as `said`, and of this one. */
-  readonly mixture?: readonly [number, number]
+  readonly mixture?: Mixture | undefined
 }
 
 /** `probabilities` [rows × classes] of a fitted classifier, its adapters added to the weights they stood beside. */
@@ -28,8 +30,11 @@ export function exported(
   graph.include(spec)
   const scaled = graph.op('Div', ['logits', graph.scalar(temperature)])
   const own = graph.op('Softmax', [scaled], { axis: -1 })
-  const said = mixture && [graph.input('said', ['batch', classes]), own].map((expert) => logOf(graph, expert))
-  graph.output('probabilities', mixture ? mixtureOf(graph, said!, mixture) : own, ['batch', classes])
+  const joined = (weights: Mixture) => {
+    const said = [graph.input('said', ['batch', classes]), own].map((expert) => logOf(graph, expert))
+    return mixtureOf(graph, said, weights)
+  }
+  graph.output('probabilities', mixture ? joined(mixture) : own, ['batch', classes])
   return graph.spec()
 }
 

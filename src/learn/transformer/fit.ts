@@ -43,6 +43,8 @@ export interface Fitted {
   readonly steps: number
   /** Of the validation rows, in order, [rows × classes]. */
   readonly logits: Float32Array
+  /** That suits these logits best (Guo et al., ICML 2017). */
+  readonly temperature: number
   /** Training rows a second, without the validation. */
   readonly rowsPerSecond: number
 }
@@ -99,7 +101,9 @@ async function loop(work: Work, tools: FitTools): Promise<Omit<Fitted, 'classifi
   const update = optimiser(arrays, (name) => state[name]!.dims.length > 1, { adamw, normMax, pace })
   const lengths = training.map(({ ids }) => ids.length)
   const losses: number[] = []
-  let best: { loss: number; logits: Float32Array; epoch: number; weights: Record<string, Float32Array> } | undefined
+  let best:
+    | { loss: number; temperature: number; logits: Float32Array; epoch: number; weights: Record<string, Float32Array> }
+    | undefined
   let [done, rows, seconds] = [0, 0, 0]
   const limit = settings.minutes * 60
   for (let epoch = 1; epoch <= settings.epochs && seconds < limit; epoch++) {
@@ -122,17 +126,17 @@ async function loop(work: Work, tools: FitTools): Promise<Omit<Fitted, 'classifi
       tools.onStep(done, steps, shown, rows / seconds, Math.max(done / steps, seconds / limit))
     }
     const logits = await look()
-    const { loss, accuracy } = judged(logits, validation, classes)
+    const { loss, accuracy, temperature } = judged(logits, validation, classes)
     tools.onEpoch(epoch, loss, accuracy)
     // A worse epoch ends nothing: the rate falls to the end of the last, and what it falls to is what is wanted.
     if (best === undefined || loss < best.loss)
-      best = { loss, logits, epoch, weights: mapped(arrays, (values) => values.slice()) }
+      best = { loss, temperature, logits, epoch, weights: mapped(arrays, (values) => values.slice()) }
   }
-  const { logits, epoch, weights } = best!
+  const { logits, temperature, epoch, weights } = best!
   const trained = Object.fromEntries(
     Object.entries(state).map(([name, tensor]) => [name, { ...tensor, data: weights[name]! }]),
   )
-  return { weights: trained, epochs: epoch, steps: done, logits, rowsPerSecond: rows / seconds }
+  return { weights: trained, epochs: epoch, steps: done, logits, temperature, rowsPerSecond: rows / seconds }
 }
 
 /** The graph with gradients, compiled with every trained weight as an input. */
@@ -199,7 +203,7 @@ function feedsFor(
  * Accuracy, and mean weighted cross-entropy at the temperature that suits the logits best: it is fitted after the training
  * anyway, and an epoch that is only too sure of itself (Guo et al., ICML 2017, figure 3) is no worse for it.
  */
-function judged(logits: Float32Array, rows: readonly TokenRow[], classes: number): { loss: number; accuracy: number } {
+function judged(logits: Float32Array, rows: readonly TokenRow[], classes: number) {
   const labels = Int32Array.from(rows, ({ label }) => label)
   const temperature = fitTemperature({ scores: logits, labels, classes }, Int32Array.from(rows.keys()))
   let [loss, right, total] = [0, 0, 0]
@@ -211,7 +215,7 @@ function judged(logits: Float32Array, rows: readonly TokenRow[], classes: number
     total += weight
     if (own[label] === top) right++
   })
-  return { loss: loss / total, accuracy: right / rows.length }
+  return { loss: loss / total, accuracy: right / rows.length, temperature }
 }
 
 /** Linear warm-up, then linear decay to nothing; progress in (0, 1]. */

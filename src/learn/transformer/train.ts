@@ -1,6 +1,5 @@
 // From rows of text to a fine-tuned transformer and what it says of the rows that were held back, answered as it will be
 // served: calibrated, with its weights in bytes.
-import { fitTemperature } from '../pair/calibrate.ts'
 import { answersOf } from './answers.ts'
 import { parts } from './examples.ts'
 import { exported, inBytes } from './export.ts'
@@ -9,7 +8,7 @@ import { foldConstants } from './fold.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
 import type { Tokens } from './batches.ts'
 import type { Parts, TransformerExamples } from './examples.ts'
-import type { Export } from './export.ts'
+import type { Mixture } from './export.ts'
 import type { FitTools, Fitted } from './fit.ts'
 import type { TransformerSettings } from './settings.ts'
 
@@ -18,11 +17,12 @@ export interface FineTuning extends TransformerSettings {
   readonly seed: number
 }
 
-export interface FineTuned extends Pick<Fitted, 'epochs' | 'steps' | 'rowsPerSecond'> {
+export interface FineTuned extends Pick<Fitted, 'epochs' | 'steps' | 'rowsPerSecond' | 'temperature'> {
   readonly split: Parts
-  readonly temperature: number
-  /** Tokens in, `probabilities` [rows × classes] out: by itself, or joined with another expert. */
-  readonly graph: (mixture?: Export['mixture']) => GraphSpec
+  /** Tokens in, `probabilities` [rows × classes] out … */
+  readonly graph: GraphSpec
+  /** … and the same joined with another expert. */
+  readonly joined: (mixture: Mixture) => GraphSpec
   /** Rows that it answers, in batches. */
   readonly perSecond: number
   /** What that graph, by itself, says of the rows held back, and what they are: [held × classes], [held]. */
@@ -44,14 +44,23 @@ export async function fineTune(
   const whole = await foldConstants(runtime, encoder)
   const fitted = await fitTransformer(whole, { ...split, classes }, tuning, tools)
   const labels = Int32Array.from(split.validation, ({ label }) => label)
-  const rows = Int32Array.from(labels.keys())
-  const temperature = fitTemperature({ scores: fitted.logits, labels, classes }, rows)
-  const graph = (mixture?: Export['mixture']) =>
-    inBytes(exported(whole, fitted, { classes, temperature, ...(mixture && { mixture }) }))
-  const served = await runtime.compile(runtime.serialise(graph()), { threads: tuning.threads })
+  const { epochs, steps, rowsPerSecond, temperature } = fitted
+  const answering = (mixture?: Mixture) => inBytes(exported(whole, fitted, { classes, temperature, mixture }))
+  const graph = answering()
+  const served = await runtime.compile(runtime.serialise(graph), { threads: tuning.threads })
   const started = performance.now()
   const probabilities = await answersOf(served, split.validation, classes, {}, signal).finally(() => served.close())
   const perSecond = (1000 * labels.length) / (performance.now() - started)
-  const { epochs, steps, rowsPerSecond } = fitted
-  return { split, temperature, graph, perSecond, probabilities, labels, epochs, steps, rowsPerSecond }
+  return {
+    split,
+    temperature,
+    graph,
+    joined: answering,
+    perSecond,
+    probabilities,
+    labels,
+    epochs,
+    steps,
+    rowsPerSecond,
+  }
 }

@@ -17,7 +17,7 @@ export interface TunedEncoder {
   readonly rowsPerSecond: number
 }
 
-/** Learns from `training`, and stops by what the classifier says of `validation`. Throws like fitTransformer. */
+/** Learns from `training`; of its epochs the best by what the classifier says of `validation`. Throws like fitTransformer. */
 export async function tuneEncoder(
   encoder: GraphSpec,
   data: FitData,
