@@ -15,7 +15,7 @@ import { LlmRejected, LlmUnavailable } from '../ports/llm.ts'
 import { openLocalModel } from '../roles/local-model.ts'
 import { createBatchWork } from '../tiers/llm-batch.ts'
 import { hash, questionsOf, readEntries, readItems, shortlisted, writeEntries, writeOutcome } from './batch/folder.ts'
-import { load, parse } from './command.ts'
+import { load, numberOf, parse } from './command.ts'
 import type { Deployment } from '../adapters/config/load.ts'
 import type { TaskFile } from '../adapters/config/tasks.ts'
 import type { Item } from '../core/item.ts'
@@ -79,7 +79,7 @@ export async function run(args: string[]): Promise<number> {
     if (verb === 'submit') return await job.tell({ handedIn: await inOurWords(() => job.work.submit(never)) })
     if (verb === 'status') return await job.tell({})
     if (verb === 'harvest') return await job.tell({ taken: await inOurWords(() => job.work.harvest(never)) })
-    return await runAll(job, numberOf('--poll', values.poll) * 1_000, values.json, never)
+    return await runAll(job, numberOf('poll', values.poll, { from: 0 }) * 1_000, values.json, never)
   } finally {
     await job.close()
   }
@@ -128,7 +128,7 @@ async function openJob(values: Values, out: string): Promise<Job> {
     : await beginFolder(values, out, deployment, file)
   if (!store.of) await store.begin(of)
 
-  const budget = numberOf('--budget', values.budget)
+  const budget = numberOf('budget', values.budget, { from: 0 })
   const { batch_price_share: price_share, price } = provider
   const calls = await openCallStore(join(out, 'calls.jsonl'))
   const redact = redactor(llm.redact)
@@ -147,7 +147,7 @@ async function openJob(values: Values, out: string): Promise<Job> {
     store,
     clock: systemClock,
     hash,
-    limits: { ...PART, settle_ms: numberOf('--settle', values.settle) * 1_000 },
+    limits: { ...PART, settle_ms: numberOf('settle', values.settle, { from: 0 }) * 1_000 },
     price,
     price_share,
     before(requests, most_usd) {
@@ -287,11 +287,4 @@ function said(
 
 function money(usd: number): string {
   return `$${usd.toFixed(usd < 1 ? 4 : 2)}`
-}
-
-function numberOf(flag: string, text: string): number {
-  const value = text.trim() === '' ? NaN : Number(text)
-  if (!(value >= 0 && value < Infinity))
-    throw new SluiceError('SL104', `${flag} ${text}: a number is wanted, 0 or more`)
-  return value
 }

@@ -18,14 +18,14 @@ import { accuracyPlot, latencyPlot } from '../learn/benchmark/plots.ts'
 import { readLlms } from './benchmark-llms.ts'
 import { timeFolder } from './benchmark-models.ts'
 import { readSplit, sha256 } from './benchmark-sample.ts'
-import { findTask, load, parse } from './command.ts'
+import { findTask, load, numberOf, parse } from './command.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { Performance, Split, Table } from '../core/benchmark/score.ts'
 import type { Task } from '../core/task.ts'
 import type { LlmContestant } from '../learn/benchmark/ask-llm.ts'
 import type { Circumstances, SplitSource } from '../learn/benchmark/markdown.ts'
 import type { CallStore } from '../ports/call-store.ts'
-import type { Options } from './command.ts'
+import type { Bounds, Options } from './command.ts'
 
 const HELP = `usage: sluice benchmark (--task NAME | --rubric FILE) --data FILE… [--out-of-distribution FILE…]
                         [--model DIR…] [--llm NAME…] [--sample N] [--budget USD] [--out DIR] [--json]
@@ -85,15 +85,15 @@ export async function run(args: string[]): Promise<number> {
     return 0
   }
   if (values.data.length === 0) throw new SluiceError('SL104', 'benchmark needs --data FILE')
-  const size = numberOf('--sample', values.sample, 1)
-  const seed = numberOf('--seed', values.seed, Number.MIN_SAFE_INTEGER)
-  const cap = numberOf('--budget', values.budget, 0, false)
-  const given = <Flag extends 'concurrency' | 'machine-usd-per-hour'>(flag: Flag, least: number, whole: boolean) =>
-    values[flag] === undefined ? undefined : numberOf(`--${flag}`, values[flag], least, whole)
-  const concurrency = given('concurrency', 1, true)
+  const size = numberOf('sample', values.sample, { whole: true, from: 1 })
+  const seed = numberOf('seed', values.seed, { whole: true })
+  const cap = numberOf('budget', values.budget, { from: 0 })
+  const given = (flag: 'concurrency' | 'machine-usd-per-hour', bounds: Bounds) =>
+    values[flag] === undefined ? undefined : numberOf(flag, values[flag], bounds)
+  const concurrency = given('concurrency', { whole: true, from: 1 })
   const { task, models, redact } = await taskOf(values)
   const llms = await readLlms({ ...values, concurrency }, task, SEGMENT_CHARS_MAX, process.env)
-  const machineUsdPerHour = given('machine-usd-per-hour', 0, false) ?? llms.machineUsdPerHour
+  const machineUsdPerHour = given('machine-usd-per-hour', { from: 0 }) ?? llms.machineUsdPerHour
   refuseDoubles([...models, ...values.llm])
   if (models.length + llms.contestants.length === 0)
     throw new SluiceError('SL104', 'benchmark needs a contestant: --model DIR or --llm NAME')
@@ -233,13 +233,6 @@ async function write(out: string, json: boolean, table: Table, about: Circumstan
   await writeFile(join(out, 'accuracy.svg'), accuracyPlot(table, about.task))
   await writeFile(join(out, 'latency.svg'), latencyPlot(table, about.task))
   process.stdout.write(json ? `${JSON.stringify(whole)}\n` : page)
-}
-
-function numberOf(flag: string, text: string, least: number, whole = true): number {
-  const value = text.trim() === '' ? NaN : Number(text)
-  if (!Number.isFinite(value) || value < least || (whole && !Number.isSafeInteger(value)))
-    throw new SluiceError('SL104', `${flag} ${text}: a ${whole ? 'whole ' : ''}number is wanted`)
-  return value
 }
 
 /** As a shell would want it. */

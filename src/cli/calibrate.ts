@@ -13,7 +13,7 @@ import { METHODS } from '../learn/calibrate/calibrator.ts'
 import { reliabilitySvg } from '../learn/calibrate/curve.ts'
 import { calibrationFigures, calibrationSection, calibrationTable, withSection } from '../learn/calibrate/report.ts'
 import { silent } from '../ports/events.ts'
-import { parse } from './command.ts'
+import { numberOf, parse } from './command.ts'
 import { modelOf, readLabelled } from './labelled.ts'
 import type { Certified } from '../core/calibration/certificate.ts'
 import type { Calibrated } from '../learn/calibrate/calibrate.ts'
@@ -34,6 +34,8 @@ which moves no decision. Thresholds and certificate go into the model's manifest
 curve into reliability.svg. --out writes another folder instead of replacing the model's; --dry-run writes nothing.
 `
 
+const SHARE = { above: 0, below: 1 }
+
 type Refused = Extract<Certified, { kind: 'refused' }>
 
 export async function run(args: string[]): Promise<number> {
@@ -53,8 +55,8 @@ export async function run(args: string[]): Promise<number> {
   }
   if (values.data.length === 0) throw new SluiceError('SL104', 'calibrate needs --data FILE')
   const target = {
-    precision: shareOf('--target-precision', values['target-precision']),
-    delta: shareOf('--delta', values.delta),
+    precision: numberOf('target-precision', values['target-precision'], SHARE),
+    delta: numberOf('delta', values.delta, SHARE),
   }
   const method = methodOf(values.method)
   const { dir, gate } = await modelOf('calibrate', values)
@@ -91,13 +93,6 @@ export async function run(args: string[]): Promise<number> {
     view.stop()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
   }
-}
-
-function shareOf(option: string, text: string): number {
-  const share = Number(text)
-  if (text.trim() === '' || !(share > 0 && share < 1))
-    throw new SluiceError('SL104', `${option} is a share between 0 and 1, not "${text}"`)
-  return share
 }
 
 function methodOf(text: string | undefined): Method | undefined {

@@ -14,7 +14,7 @@ import { CLEANER } from '../learn/clean/settings.ts'
 import { fatesOf, verdictsOf } from '../learn/clean/verdicts.ts'
 import { cleanedLines } from './clean/rows.ts'
 import { readReport, writeReport } from './clean/report.ts'
-import { parse } from './command.ts'
+import { numberOf, parse } from './command.ts'
 import { readRows } from './train-rows.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { Row } from '../learn/examples.ts'
@@ -102,11 +102,6 @@ function jobOf(values: Partial<Values> & Pick<Values, 'data' | 'folds' | 'rounds
     throw wrong('two files of --data have one name: the report could not tell their rows apart')
   if (values.verdicts !== undefined && report === undefined)
     throw wrong('--verdicts needs --report DIR: the folder of the run they judge')
-  const whole = (name: 'folds' | 'rounds' | 'seed', least: number) => {
-    const number = Number(values[name])
-    if (Number.isInteger(number) && number >= least) return number
-    throw wrong(`--${name} is a whole number${least > 0 ? ` from ${least} on` : ''}, not "${values[name]}"`)
-  }
   const sure = thresholds?.split('/').map(Number) ?? CLEANING.wrongMin
   if (!sure.every((one) => one >= 0.5 && one <= 1))
     throw wrong(`--thresholds are numbers from .5 to 1 with / between them, not "${thresholds}"`)
@@ -114,9 +109,9 @@ function jobOf(values: Partial<Values> & Pick<Values, 'data' | 'folds' | 'rounds
     data,
     out,
     report,
-    folds: whole('folds', 2),
-    rounds: whole('rounds', 1),
-    seed: whole('seed', -Infinity),
+    folds: numberOf('folds', values.folds, { whole: true, from: 2 }),
+    rounds: numberOf('rounds', values.rounds, { whole: true, from: 1 }),
+    seed: numberOf('seed', values.seed, { whole: true }),
     thresholds: sure,
   }
 }

@@ -33,6 +33,26 @@ export function parse<Given extends Options>(args: readonly string[], options: G
   }
 }
 
+/** Bounds of a number: `from` and `to` belong to it, `above` and `below` do not. */
+export interface Bounds {
+  readonly whole?: boolean
+  readonly from?: number
+  readonly to?: number
+  readonly above?: number
+  readonly below?: number
+}
+
+/** What the option `--name` says. Throws SL104, with the bounds, where it is no number or one outside them. */
+export function numberOf(name: string, text: string, bounds: Bounds = {}): number {
+  const { whole = false, from = -Infinity, to = Infinity, above = -Infinity, below = Infinity } = bounds
+  const value = text.trim() === '' ? NaN : Number(text)
+  const inside = value >= from && value <= to && value > above && value < below
+  if (inside && (whole ? Number.isSafeInteger(value) : Number.isFinite(value))) return value
+  const words = (['from', 'above', 'to', 'below'] as const).filter((word) => bounds[word] !== undefined)
+  const range = words.map((word) => `${word} ${bounds[word]}`).join(above > -Infinity ? ' and ' : ' ')
+  throw new SluiceError('SL104', `--${name} is a ${whole ? 'whole ' : ''}number ${range}`.trimEnd() + `, not "${text}"`)
+}
+
 /** Reads the configuration file and everything it names. */
 export function load(file: string): Promise<Deployment> {
   if (!existsSync(file))

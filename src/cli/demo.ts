@@ -10,7 +10,7 @@ import { SluiceError } from '../core/error.ts'
 import { openProcess } from '../roles/process.ts'
 import type { Deployment } from '../adapters/config/load.ts'
 import { kafkaSettings } from './apply.ts'
-import { load, parse } from './command.ts'
+import { load, numberOf, parse } from './command.ts'
 import { demoEvents } from './demo/events.ts'
 import { createScreen, dollars, saved, table } from './demo/screen.ts'
 import { createTally } from './demo/tally.ts'
@@ -41,13 +41,13 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(HELP)
     return 0
   }
-  const rate = Number(values.rate)
-  if (!(rate > 0)) throw new SluiceError('SL104', `--rate ${values.rate}: not a number above 0`)
+  const rate = numberOf('rate', values.rate, { above: 0 })
+  const seed = numberOf('seed', values.seed, { whole: true })
   const deployment = prefixed(await load(values.config))
   const events = demoEvents(
     await rowsOf(`${values.examples}/products.jsonl`),
     await rowsOf(`${values.examples}/queries.jsonl`),
-    Number(values.seed),
+    seed,
   )
   return stream(deployment, events, { rate, keep: values.keep, json: values.json })
 }

@@ -7,7 +7,7 @@ import { SluiceError } from '../core/error.ts'
 import { explain } from '../core/explain.ts'
 import type { Deployment } from '../adapters/config/load.ts'
 import { kafkaSettings } from './apply.ts'
-import { load, parse } from './command.ts'
+import { load, numberOf, parse } from './command.ts'
 import { timeOf } from './cost.ts'
 import { explainPage } from './explain/page.ts'
 import { readItemId, soughtBy, trailOf, writeItemId } from './explain/trail.ts'
@@ -39,9 +39,7 @@ export async function run(args: string[]): Promise<number> {
   }
   const key = positionals[0]
   if (key === undefined || key === '') throw new SluiceError('SL104', 'which item? `sluice explain KEY`')
-  const last = Number(values.last)
-  if (!Number.isInteger(last) || last < 1 || last > 100)
-    throw new SluiceError('SL104', `--last ${values.last}: a whole number from 1 to 100`)
+  const last = numberOf('last', values.last, { whole: true, from: 1, to: 100 })
   const since_ms = timeOf('since', values.since, Date.now())!
   const deployment = await load(values.config)
   const names = deployment.tasks.map(({ task }) => task.name)

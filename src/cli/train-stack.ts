@@ -11,7 +11,7 @@ import { LEXICAL } from '../learn/lexical/settings.ts'
 import { stackCard, stackTable } from '../learn/stack/card.ts'
 import { trainStack } from '../learn/stack/train.ts'
 import { ENCODER_OPTION, encodeAll } from './encoder-vectors.ts'
-import { numberOf, tuned } from './fine-tuning.ts'
+import { settingOf, tuned } from './fine-tuning.ts'
 import { showHead } from './train-encoder.ts'
 import { show } from './train-lexical.ts'
 import type { TrainJob, Trained } from './train.ts'
@@ -25,7 +25,7 @@ export async function train(job: TrainJob): Promise<Trained> {
   const { view, signal, seed } = job
   const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
-  const epochs = numberOf(job.options, 'tune', 0, 1)
+  const epochs = settingOf(job.options, 'tune', 0, true)
   const pulled = await readEncoder(job.options['encoder']!)
   const tuning = epochs > 0 ? await tuned(pulled, data, epochs, job) : undefined
   const files = tuning?.files ?? pulled

@@ -11,7 +11,7 @@ import { judge } from '../learn/transformer/judge.ts'
 import { ADAPTER_LEARNING_RATE, TRANSFORMER } from '../learn/transformer/settings.ts'
 import { fineTune } from '../learn/transformer/train.ts'
 import type { TransformerSettings } from '../learn/transformer/settings.ts'
-import { numberOf, showFit } from './fine-tuning.ts'
+import { settingOf, showFit } from './fine-tuning.ts'
 import { importedManifest } from './imported.ts'
 import type { KindOption, Trained, TrainJob } from './train.ts'
 
@@ -48,7 +48,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     runtime.read(encoder.graph),
     data,
     tokenize,
-    { ...settings, rowsMax: numberOf(job.options, 'rows-max', Infinity, 1), seed },
+    { ...settings, rowsMax: settingOf(job.options, 'rows-max', Infinity, true), seed },
     { runtime, signal, ...showFit(view, settings.epochs) },
   )
   const { split, graph, temperature, probabilities, labels, epochs, steps, rowsPerSecond } = tuned
@@ -99,14 +99,14 @@ export async function train(job: TrainJob): Promise<Trained> {
 }
 
 export function settingsOf(given: TrainJob['options'], usual: TransformerSettings): TransformerSettings {
-  const rank = numberOf(given, 'lora', 0, 1)
+  const rank = settingOf(given, 'lora', 0, true)
   return {
     ...usual,
     rank,
-    epochs: numberOf(given, 'epochs', usual.epochs, 1),
-    minutes: numberOf(given, 'minutes', Infinity),
-    learningRate: numberOf(given, 'learning-rate', rank > 0 ? ADAPTER_LEARNING_RATE : usual.learningRate),
-    tokensMax: numberOf(given, 'tokens-max', usual.tokensMax, 1),
-    threads: numberOf(given, 'threads', usual.threads, 1),
+    epochs: settingOf(given, 'epochs', usual.epochs, true),
+    minutes: settingOf(given, 'minutes', Infinity),
+    learningRate: settingOf(given, 'learning-rate', rank > 0 ? ADAPTER_LEARNING_RATE : usual.learningRate),
+    tokensMax: settingOf(given, 'tokens-max', usual.tokensMax, true),
+    threads: settingOf(given, 'threads', usual.threads, true),
   }
 }

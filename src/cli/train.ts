@@ -5,7 +5,7 @@ import { checkRoom, writeModelFolder } from '../adapters/files/model-folder.ts'
 import { progressView } from '../adapters/terminal/progress.ts'
 import { closest } from '../core/closest.ts'
 import { SluiceError } from '../core/error.ts'
-import { findTask, parse } from './command.ts'
+import { findTask, numberOf, parse } from './command.ts'
 import { dataOfTask, firstRow, readRows } from './train-rows.ts'
 import type { NewModelFolder } from '../adapters/files/model-folder.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
@@ -135,8 +135,7 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(await help())
     return 0
   }
-  const seed = Number(values.seed)
-  if (!Number.isInteger(seed)) throw new SluiceError('SL104', `--seed is a whole number, not "${values.seed}"`)
+  const seed = numberOf('seed', values.seed, { whole: true })
   const found = values.task === undefined ? undefined : await findTask(values.config, values.task)
   const data = values.data.length > 0 || !found ? values.data : await dataOfTask(found)
   const out = values.out ?? (found && join(found.dir, 'candidate'))

@@ -185,7 +185,7 @@ describe('sluice batch', () => {
       [['submit', ...out('x')], 'SL104', /--task NAME is needed/],
       [['submit', ...out('x'), '--task', 'taxonomy'], 'SL104', /--data FILE is needed/],
       [['submit', ...out('x'), ...begin(0), '--provider', 'nobody'], 'SL104', /no provider "nobody"/],
-      [['submit', ...out('y'), ...begin(0), '--budget=-1'], 'SL104', /--budget -1/],
+      [['submit', ...out('y'), ...begin(0), '--budget=-1'], 'SL104', /--budget is a number from 0, not "-1"/],
       [
         ['submit', ...out('x'), '--task', 'taxonomy', '--data', join(dir, 'bad.jsonl')],
         'SL502',

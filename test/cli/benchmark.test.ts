@@ -172,7 +172,7 @@ describe('sluice benchmark', () => {
     { args: ['--llm', 'x', '--price', '1,2,3', '--api-key-env', 'NOT_SET'], says: /NOT_SET: this .* is not set/ },
     { args: ['--llm', 'x', '--price', '1,2,3', '--base-url', 'x'], says: /llms\.x\.base_url: this is not a URL/ },
     { args: ['--llm', 'stand-in', '--llm', 'stand-in'], says: /stand-in is named twice/ },
-    { args: ['--llm', 'stand-in', '--sample', 'all'], says: /--sample all: a whole number/ },
+    { args: ['--llm', 'stand-in', '--sample', 'all'], says: /--sample is a whole number from 1, not "all"/ },
     { args: ['--llm', 'stand-in', '--budget', '-1'], says: /--budget/ },
     { args: ['--llm', 'a'], yaml: { a: { model: 'm', prices: PRICES } }, says: /:1: llms\.a\.base_url: needed/ },
     {

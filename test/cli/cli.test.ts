@@ -49,7 +49,14 @@ describe('the command line', { concurrency: 2 }, () => {
     { args: ['calibrate'], says: /--data/ },
     { args: ['benchmark', '--task', 'relevance'], says: /--data/ },
     { args: ['lint', '--config', 'nowhere.yaml'], says: /SL102 .*nowhere\.yaml.*\n.*what to do/ },
-    { args: ['demo', '--rate', 'fast'], says: /--rate fast/ },
+    { args: ['demo', '--rate', 'fast'], says: /--rate is a number above 0, not "fast"/ },
+    { args: ['demo', '--seed', ''], says: /--seed is a whole number, not ""/ },
+    {
+      args: ['train', '--data', 'rows.jsonl', '--out', 'model', '--seed', '1.5'],
+      says: /--seed is a whole number, not/,
+    },
+    { args: ['clean', '--data', 'a', '--out', 'b', '--folds', '1'], says: /--folds is a whole number from 2, not "1"/ },
+    { args: ['calibrate', '--data', 'a', '--delta', '1'], says: /--delta is a number above 0 and below 1, not "1"/ },
     { args: ['cost', '--by', 'price'], says: /--by price: one of task, tier, model, day/ },
     { args: ['cost', '--since', 'yesterday'], says: /--since yesterday/ },
   ]
