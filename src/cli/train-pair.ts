@@ -22,7 +22,8 @@ export async function train({ rows, task, files, seed, signal, view, command }: 
   const compiled = await runtime.compile(model, { threads: 1 })
   const golden = await goldenPairs(compiled, lexicon).finally(() => compiled.close())
   const named = Object.fromEntries(bySource.map((figures, at) => [data.sources[at]!, figures]))
-  const calibration = { temperatures, offsets, threshold, ece, rounds, outOfFold: named }
+  const bySources = Object.fromEntries(offsets.map((own, at) => [data.sources[training.files[at]!]!, own]))
+  const calibration = { temperatures, offsets: bySources, threshold, ece, rounds, outOfFold: named }
   return {
     folder: {
       manifest: {

@@ -42,8 +42,11 @@ export interface Manifest {
   readonly certificate?: (Certificate & { readonly data: Manifest['data'] }) | undefined
   /** How probabilities were calibrated beyond temperatures, by training or by `sluice calibrate`. */
   readonly calibration?: ManifestCalibration | undefined
-  /** Added to the log-probability of each path when choosing the answer, where the kind decides against the prior. */
-  readonly offsets?: readonly number[] | undefined
+  /**
+   * Added to the log-probability of each path when choosing the answer, where the kind decides against the prior: the
+   * same for all, or a row a source of the training, which the graph joins by its output `factors`.
+   */
+  readonly offsets?: readonly number[] | readonly (readonly number[])[] | undefined
   /** Names and counts of what it was trained on. */
   readonly data: readonly { readonly file: string; readonly rows: number; readonly sha256: string }[]
   /** Texts (not from the data) with the probabilities [paths] that the model gave when it was exported. */

@@ -125,7 +125,7 @@ describe('fine-tuning from the command line', { concurrency: 2 }, () => {
       card,
       new RegExp(`likeliest class less than\\s${ask}[^]*joined\\.jsonl \\| \\d+ \\| (9\\d|100)\\.\\d %`),
     )
-    assert.deepEqual([offsets, thresholds], [said['offsets'], said['thresholds']])
+    assert.deepEqual([offsets, thresholds], [Object.values(said['offsets'] as object), said['thresholds']])
 
     const inputs = WORDS.map((first) => ['some words', `${first} coat hat`, ''])
     const answers = async (manifest: Partial<typeof folder.manifest>, model = folder.model) => {

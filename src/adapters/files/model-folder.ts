@@ -50,7 +50,7 @@ const manifestSchema = z.strictObject({
   ask: z.number().min(0).max(2).optional(),
   temperatures: z.array(z.number().positive()),
   thresholds: z.array(share).nonempty(),
-  offsets: z.array(z.number()).optional(),
+  offsets: z.union([z.array(z.number()), z.array(z.array(z.number()).nonempty()).nonempty()]).optional(),
   certificate: certificateSchema.optional(),
   calibration: calibrationSchema.optional(),
   data: dataSchema,

@@ -7,6 +7,7 @@ export interface Unsure {
   /** Its position among the inputs. */
   readonly row: number
   readonly said: Float32Array
+  readonly factors: Float32Array | undefined
 }
 
 /** Where the cheap model gives its best path less than this, its answer does not stand. Throws SluiceError SL501. */
@@ -15,23 +16,33 @@ export function askOf({ manifest }: KindParts): number {
   return manifest.ask
 }
 
-/** The cheap answers that stand, as they come; then what `dear` says of the others, by their positions in its list. */
+/**
+ * The cheap answers that stand, as they come; then what `dear` says of the others, by their positions in its list. Which
+ * paths are weighed by what in choosing, the cheap model says for all.
+ */
 export async function* asking(
   cheap: AsyncIterable<Answered>,
   { ask, paths }: { readonly ask: number; readonly paths: number },
   dear: (unsure: readonly Unsure[]) => AsyncIterable<Answered>,
 ): AsyncIterable<Answered> {
   const unsure: Unsure[] = []
-  for await (const { rows, values } of cheap) {
+  for await (const { rows, values, factors } of cheap) {
     const own = (at: number) => values.subarray(at * paths, (at + 1) * paths)
+    const weighed = (at: number) => factors?.subarray(at * paths, (at + 1) * paths)
     const sure: number[] = []
     rows.forEach((row, at) => {
       if (most(own(at)) >= ask) sure.push(at)
-      else unsure.push({ row, said: own(at).slice() })
+      else unsure.push({ row, said: own(at).slice(), factors: weighed(at)?.slice() })
     })
-    if (sure.length > 0) yield { rows: Int32Array.from(sure, (at) => rows[at]!), values: joined(sure.map(own)) }
+    const answered = Int32Array.from(sure, (at) => rows[at]!)
+    if (sure.length > 0)
+      yield { rows: answered, values: joined(sure.map(own)), factors: joinedFactors(sure.map(weighed)) }
   }
-  for await (const { rows, values } of dear(unsure)) yield { rows: rows.map((at) => unsure[at]!.row), values }
+  for await (const { rows, values } of dear(unsure)) {
+    const asked = Array.from(rows, (at) => unsure[at]!)
+    const factors = joinedFactors(asked.map((one) => one.factors))
+    yield { rows: Int32Array.from(asked, ({ row }) => row), values, factors }
+  }
 }
 
 /** What the cheap model said of these, one after the other: [rows × paths]. */
@@ -44,6 +55,12 @@ function joined(rows: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(rows.length * width)
   rows.forEach((row, at) => out.set(row, at * width))
   return out
+}
+
+/** Undefined where a row has none. */
+function joinedFactors(rows: readonly (Float32Array | undefined)[]): Float32Array | undefined {
+  const known = rows.filter((row) => row !== undefined)
+  return known.length < rows.length ? undefined : joined(known)
 }
 
 /** NaN where a value is not a number: such a row is never sure. */

@@ -12,6 +12,8 @@ export type KindParts = Pick<ModelFolder, 'manifest' | 'model' | 'parts' | 'labe
 export interface Answered {
   readonly rows: Int32Array
   readonly values: Float32Array
+  /** What to weigh the paths by in choosing, [rows.length × paths], where the kind decides row by row against the prior. */
+  readonly factors?: Float32Array | undefined
 }
 
 export interface OpenKind {
@@ -41,8 +43,12 @@ export function oneGraph(batchesOf: (manifest: Manifest, parts: ModelFolder['par
     return {
       async *probabilities(inputs) {
         for (const { rows, feeds } of batches(inputs)) {
-          const { probabilities } = await compiled.run(feeds)
-          yield { rows, values: probabilities!.data as Float32Array }
+          const { probabilities, factors } = await compiled.run(feeds)
+          yield {
+            rows,
+            values: probabilities!.data as Float32Array,
+            factors: factors?.data as Float32Array | undefined,
+          }
         }
       },
     }

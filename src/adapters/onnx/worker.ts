@@ -8,6 +8,7 @@ import { labelSet } from '../../core/labels.ts'
 import { openKind } from './kinds.ts'
 import { sayOpened } from './threads.ts'
 import type { Decoded } from '../../core/lexical/decode.ts'
+import type { Manifest } from '../../ports/manifest.ts'
 import type { KindParts } from './open-kind.ts'
 
 export interface Chunk {
@@ -29,16 +30,18 @@ const kind = await openKind(folder)
 sayOpened()
 const paths = tree(labelSet(labelPaths))
 const segments = manifest.segments.length
-const factors = manifest.offsets === undefined ? undefined : Float64Array.from(manifest.offsets, Math.exp)
+/** The same for all rows, where the graph does not say more. */
+const usual = isList(manifest.offsets) ? Float64Array.from(manifest.offsets, Math.exp) : undefined
 
 export default async function answer(chunk: Chunk & { readonly raw?: boolean }): Promise<Answers> {
   const inputs = cut(chunk)
   const shortlist = Math.min(chunk.shortlist, paths.paths)
   const out = decoded(inputs.length, paths, shortlist)
   const raw = chunk.raw === true ? new Float32Array(inputs.length * paths.paths) : undefined
-  for await (const { rows, values } of kind.probabilities(inputs)) {
+  for await (const { rows, values, factors } of kind.probabilities(inputs)) {
     for (let at = 0; at < rows.length; at++) {
-      decode(values, at, paths, shortlist, out, rows[at]!, factors)
+      const own = factors?.subarray(at * paths.paths, (at + 1) * paths.paths) ?? usual
+      decode(values, at, paths, shortlist, out, rows[at]!, own)
       raw?.set(values.subarray(at * paths.paths, (at + 1) * paths.paths), rows[at]! * paths.paths)
     }
   }
@@ -60,4 +63,8 @@ function cut({ text, lengths }: Chunk): string[][] {
     inputs.push(texts)
   }
   return inputs
+}
+
+function isList(offsets: Manifest['offsets']): offsets is readonly number[] {
+  return typeof offsets?.[0] === 'number'
 }

@@ -32,7 +32,7 @@ export function decode(
   shortlist: number,
   out: Decoded,
   to: number,
-  factors?: Float64Array,
+  factors?: Float64Array | Float32Array,
 ): void {
   const { paths, levels } = tree
   const base = from * paths

@@ -82,7 +82,7 @@ export async function calibrate(job: CalibrateJob, tools: CalibrateTools): Promi
     data: await jointRows(model, fit.slice(0, limit), asking(tools, 'fit', Math.min(fit.length, limit))),
     golden: await jointRows(model, goldenRows(base), asking(tools, 'golden', base.manifest.golden.length)),
   }))
-  const calibrator = fitCalibrator(method, data, tree, { fixed: spec === undefined, offsets: folder.manifest.offsets })
+  const calibrator = fitCalibrator(method, data, tree, { fixed: spec === undefined })
   const candidate = calibratedFolder(base, spec, calibrator, golden, tree, tools)
   const { fitScores, after } = await withModel(tools, candidate, async (model) => ({
     fitScores: await scoreRows(model, fit, asking(tools, 'fit, calibrated', fit.length)),

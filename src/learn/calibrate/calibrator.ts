@@ -12,6 +12,7 @@ import { decode, decoded } from '../../core/lexical/decode.ts'
 import type { Isotonic } from '../../core/calibration/isotonic.ts'
 import type { JointRows, Scaling } from '../../core/calibration/scaling.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
+import type { AnsweredRows } from './score.ts'
 
 export const METHODS = ['temperature', 'isotonic', 'vector'] as const
 export type Method = (typeof METHODS)[number]
@@ -32,13 +33,13 @@ const POWERS = [1, 1.5, 2, 3]
 /**
  * temperature: per level, on what the level adds. vector: a weight and a bias per node. isotonic: the power of the joint
  * distribution that ranks best (least area under risk–coverage), then a monotone map per level. Where the distribution
- * is `fixed` the power is 1. `offsets` are those that the model decides with.
+ * is `fixed` the power is 1, and the answers stay those that the model gave.
  */
 export function fitCalibrator(
   method: Method,
-  data: JointRows,
+  data: AnsweredRows,
   tree: Tree,
-  { fixed, offsets }: { readonly fixed: boolean; readonly offsets?: readonly number[] | undefined },
+  { fixed }: { readonly fixed: boolean },
 ): Calibrator {
   if (method === 'vector')
     return { method, scaling: vectorScaling(data, tree), isotonic: undefined, found: 'a weight and a bias per node' }
@@ -47,9 +48,8 @@ export function fitCalibrator(
     const found = `temperatures ${temperatures.map((one) => one.toFixed(2)).join(', ')}`
     return { method, scaling, isotonic: undefined, found }
   }
-  const factors = offsets && Float64Array.from(offsets, Math.exp)
   const tried = (fixed ? [1] : POWERS).map((power) => {
-    const answers = answersOf(scaled(data, tree, powerScaling(tree, power)), tree, factors)
+    const answers = answersOf(scaled(data, tree, powerScaling(tree, power)), tree, fixed ? data.answered : undefined)
     return { power, answers, area: riskCoverageArea(answers.probabilities.at(-1)!, answers.hits.at(-1)!) }
   })
   const best = tried.reduce((a, b) => (b.area < a.area ? b : a))
@@ -73,9 +73,13 @@ export function scaled(data: JointRows, tree: Tree, scaling: Scaling): JointRows
   return { ...data, joint }
 }
 
-function answersOf({ rows, joint, gold }: JointRows, tree: Tree, factors: Float64Array | undefined) {
+/** Of the paths answered, or of the most probable ones. */
+function answersOf({ rows, joint, gold }: JointRows, tree: Tree, answered: Int32Array | undefined) {
   const out = decoded(rows, tree, 1)
-  for (let row = 0; row < rows; row++) decode(joint, row, tree, 1, out, row, factors)
+  for (let row = 0; row < rows; row++) {
+    const only = answered && new Float32Array(tree.paths).fill(1, answered[row], answered[row]! + 1)
+    decode(joint, row, tree, 1, out, row, only)
+  }
   const levels = tree.nodes.map((_, level) => level)
   return {
     probabilities: levels.map((level) => Float32Array.from(gold, (_, row) => out.levels[row * tree.levels + level]!)),

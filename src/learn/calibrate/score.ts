@@ -52,12 +52,18 @@ export async function scoreRows(model: Model, rows: readonly LabelledRow[], aski
   return { probabilities, hits }
 }
 
+export interface AnsweredRows extends JointRows {
+  /** Index of the path that the model answered, its most probable one or not. */
+  readonly answered: Int32Array
+}
+
 /** Joint probabilities of all paths; rows that the model failed on are left out. */
-export async function jointRows(model: Model, rows: readonly LabelledRow[], asking: Asking): Promise<JointRows> {
+export async function jointRows(model: Model, rows: readonly LabelledRow[], asking: Asking): Promise<AnsweredRows> {
   const { paths } = model.labels
   const known = pathIndex(model.labels)
   const joint = new Float32Array(rows.length * paths.length)
   const gold: number[] = []
+  const answered: number[] = []
   for (let from = 0; from < rows.length; from += JOINT_BATCH_ROWS) {
     asking.signal.throwIfAborted()
     const batch = rows.slice(from, from + JOINT_BATCH_ROWS)
@@ -70,8 +76,14 @@ export async function jointRows(model: Model, rows: readonly LabelledRow[], aski
       for (const { label, probability } of one.shortlist)
         joint[gold.length * paths.length + known.get(pathKey(label))!] = probability
       gold.push(known.get(pathKey(batch[at]!.label)) ?? -1)
+      answered.push(known.get(pathKey(one.label))!)
     })
     asking.report(from + batch.length)
   }
-  return { rows: gold.length, joint: joint.subarray(0, gold.length * paths.length), gold: Int32Array.from(gold) }
+  return {
+    rows: gold.length,
+    joint: joint.subarray(0, gold.length * paths.length),
+    gold: Int32Array.from(gold),
+    answered: Int32Array.from(answered),
+  }
 }

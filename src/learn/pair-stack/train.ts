@@ -1,5 +1,6 @@
 // Training of a pair stack: a pair model on all rows, a transformer on those not held back; what each is worth, and when
-// the pair model alone will do, is learned on the rows held back, of which neither saw a query.
+// the pair model alone will do, is learned on the rows held back, of which neither saw a query. Decisions against the
+// prior are the pair model's: it knows which source a pair looks like.
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { trainPairs } from '../pair/train.ts'
 import { GIVEN_UP, POINTS, asked, cheapest, fitWeights, logs, mixed, steps } from '../stack/mix.ts'
@@ -51,20 +52,21 @@ export async function trainPairStack(
   const transformer = await fineTune(encoder, pairTexts(data), tokenize, tuning, tools)
   const { probabilities, labels } = transformer
   const { held, sources, halves } = transformer.split
-  const cheap = new Float32Array(held.length * classes)
-  held.forEach((row, at) => cheap.set(pair.outOfFold.subarray(row * classes, (row + 1) * classes), at * classes))
+  const heldOf = (all: Float32Array): Float32Array => {
+    const own = new Float32Array(held.length * classes)
+    held.forEach((row, at) => own.set(all.subarray(row * classes, (row + 1) * classes), at * classes))
+    return own
+  }
+  const cheap = heldOf(pair.outOfFold.probabilities)
+  const factors = heldOf(pair.outOfFold.factors)
   const experts = [logs(cheap), logs(probabilities)]
   const [first, second] = fitWeights(experts, labels, classes)
   const weights = [first!, second!] as const
   const mix = mixed(experts, weights, classes)
   const all = steps(cheap, mix, labels, classes, POINTS)
   const chosen = cheapest(all, GIVEN_UP)
-  const judged = (said: Float32Array) =>
-    judge({ probabilities: said, labels, sources, halves }, tree, {
-      precision: PRECISION,
-      adjusted: true,
-      sources: data.sources.length,
-    })
+  const options = { precision: PRECISION, adjusted: false, sources: data.sources.length }
+  const judged = (said: Float32Array) => judge({ probabilities: said, labels, sources, halves, factors }, tree, options)
   return {
     pair,
     transformer,

@@ -15,7 +15,6 @@ export function pairCard(
 ): string {
   const { sources, labels, warnings } = data
   const names = labels.paths.map(([name]) => name!)
-  const offsets = names.map((name, at) => `${name} ${training.offsets[at]!.toFixed(2)}`).join(', ')
   const lines = (of: (found: PairTraining['bySource'][number]) => Figures) =>
     training.bySource.map((found, at) => ({ source: sources[at]!, figures: of(found) }))
   return `# Model card
@@ -50,8 +49,9 @@ ${figuresTable(
   lines(({ plain }) => plain),
 )}
 
-Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities: ${offsets}; they
-maximise macro-F1; what a source loses beyond ${100 * ACCURACY_COST} points of accuracy and one standard error counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
+Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities, a set a source, weighed by
+how much the pair's style speaks of it: ${offsetsText(data, training)}. They maximise the source's macro-F1; what it loses beyond
+${100 * ACCURACY_COST} points of accuracy and one standard error counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
 error of the decided class (15 bins): ${training.ece.toFixed(3)}. Gate: ${uncertifiedText([training.threshold])}.
 All of it is printed by
 
@@ -64,6 +64,17 @@ All of it is printed by
 - Probabilities are calibrated, decisions are not their arg-max: a rare class may be answered with a probability below one half,
   and such an answer does not pass a gate above it.
 ${names.includes('complement') ? COMPLEMENT : ''}`
+}
+
+/** Of each source that is one of its own. */
+export function offsetsText({ sources, labels }: PairExamples, { offsets, files }: PairTraining): string {
+  const names = labels.paths.map(([name]) => name!)
+  return offsets
+    .map((own, at) => {
+      const each = names.map((name, c) => `${name} ${own[c]!.toFixed(2)}`).join(', ')
+      return `${sources[files[at]!]} (${each})`
+    })
+    .join('; ')
 }
 
 /** A line a file: its rows, by class. */

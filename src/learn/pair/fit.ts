@@ -6,6 +6,7 @@ import { STYLE, STYLE_BUCKETS } from '../../core/pair/style.ts'
 import { softmaxRows } from './boost.ts'
 import type { EncodedRows } from './rows.ts'
 import { type Scorer, type ScorerSettings, fitScorer } from './scorer.ts'
+import type { Judgements } from './decisions.ts'
 
 export interface FitSettings {
   readonly classes: number
@@ -49,6 +50,8 @@ export const DEFAULT_FIT: Omit<FitSettings, 'classes' | 'seed'> = {
 export interface Fitted {
   readonly relevance: Scorer
   readonly source: Scorer
+  /** The file of each source. */
+  readonly files: readonly number[]
 }
 
 /** What models that never saw a row's query say of it. */
@@ -69,7 +72,8 @@ export async function fit(
   progress: Progress,
 ): Promise<{ readonly fitted: Fitted; readonly outOfFold: OutOfFold }> {
   const { labels, weights, folds } = rows
-  const { own, sources } = ownSources(rows.sources, sourceRows)
+  const { own, files } = ownSources(rows.sources, sourceRows)
+  const sources = files.length
   const sourceOf = await fitScorer(
     {
       dense: rows.style,
@@ -106,18 +110,18 @@ export async function fit(
     (done, total, note) => progress('classes', done, total, note),
   )
   return {
-    fitted: { relevance: scorer, source: sourceOf.scorer },
+    fitted: { relevance: scorer, source: sourceOf.scorer, files },
     outOfFold: { group, posterior, scores: outOfFold },
   }
 }
 
 /** Files with enough rows, numbered in order; -1 for the rows of others. The largest is always one. */
-function ownSources(files: Int32Array, rowsMin: number): { readonly own: Int32Array; readonly sources: number } {
+function ownSources(files: Int32Array, rowsMin: number): { readonly own: Int32Array; readonly files: number[] } {
   const counts: number[] = []
   for (const file of files) counts[file] = (counts[file] ?? 0) + 1
   const least = Math.min(rowsMin, Math.max(...counts.map((count) => count ?? 0)))
   const kept = counts.flatMap((count, file) => (count >= least ? [file] : []))
-  return { own: files.map((file) => kept.indexOf(file)), sources: kept.length }
+  return { own: files.map((file) => kept.indexOf(file)), files: kept }
 }
 
 /** Rows of a small file take the source that is most probable over the whole file. */
@@ -136,24 +140,29 @@ function adopted(own: Int32Array, files: Int32Array, posterior: Float32Array, so
   })
 }
 
-/** Probabilities [rows × classes]: the judgements of the sources, each at its temperature, weighted by the posterior. */
-export function mixed(
+/** What the sources say, each at its temperature. */
+export function judgements(
   { posterior, scores, group }: OutOfFold,
   classes: number,
   temperatures: readonly number[],
-): Float32Array {
-  const rows = group.length
-  const sources = posterior.length / rows
-  const each = new Float32Array(scores.length)
+): Judgements {
+  const sources = posterior.length / group.length
+  const parts = new Float32Array(scores.length)
   softmaxRows(
     scores.map((score, at) => score / temperatures[Math.floor(at / classes) % sources]!),
-    each,
+    parts,
     classes,
   )
-  const out = new Float32Array(rows * classes)
-  for (let at = 0; at < posterior.length; at++) {
-    const row = Math.floor(at / sources)
-    for (let c = 0; c < classes; c++) out[row * classes + c]! += posterior[at]! * each[at * classes + c]!
+  for (let at = 0; at < parts.length; at++) parts[at]! *= posterior[Math.floor(at / classes)]!
+  return { parts, group, sources }
+}
+
+/** Probabilities [rows × classes]: the mean of the judgements. */
+export function mixed({ parts, group, sources }: Judgements, classes: number): Float32Array {
+  const out = new Float32Array(group.length * classes)
+  for (let at = 0; at < parts.length; at++) {
+    const row = Math.floor(at / classes / sources)
+    out[row * classes + (at % classes)]! += parts[at]!
   }
   return out
 }

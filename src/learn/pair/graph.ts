@@ -1,18 +1,21 @@
 // A fitted pair model as one ONNX graph: hashed ids → sum of their weights; with the numbers → trees → softmax, once for
 // the source and once for the class as each source would judge it; the mean of these judgements is the answer.
-// Temperature and prior are folded in. Uses ai.onnx.ml's TreeEnsembleRegressor, which onnxruntime runs natively.
+// Temperatures, priors and offsets are folded in. Uses ai.onnx.ml's TreeEnsembleRegressor, which onnxruntime runs natively.
 import type { GraphSpec } from '../../ports/graph.ts'
 import { FEATURES } from '../../core/pair/features.ts'
 import { STYLE } from '../../core/pair/style.ts'
 import { GraphBuilder } from '../graph-builder.ts'
+import { LEAST } from './decisions.ts'
+import type { Offsets } from './decisions.ts'
 import type { Fitted } from './fit.ts'
 import type { Scorer } from './scorer.ts'
 
 /**
  * Inputs: dense [n, features] float32, ids [n, k] int32, style [n, styles] float32, styleIds [n, j] int32 (see
- * pairFeeds); a temperature a source. Output: probabilities [n, classes] = Σ over sources of P(source | style) · P(class | pair, source).
+ * pairFeeds); a temperature a source. Outputs: probabilities [n, classes] = Σ over sources of P(source | style) · P(class | pair, source),
+ * and factors [n, classes], by which to weigh them in choosing (see logFactors).
  */
-export function pairGraph({ relevance, source }: Fitted, temperatures: readonly number[]): GraphSpec {
+export function pairGraph({ relevance, source }: Fitted, temperatures: readonly number[], offsets: Offsets): GraphSpec {
   const classes = relevance.prior.length
   const sources = source.prior.length
   const graph = new GraphBuilder('sluice-pair')
@@ -42,7 +45,14 @@ export function pairGraph({ relevance, source }: Fitted, temperatures: readonly 
   })
   const judged = graph.op('Softmax', [graph.op('Div', [logits, heat])], { axis: 2 })
   const weighted = graph.op('Mul', [judged, graph.op('Unsqueeze', [posterior, graph.ints(2)])])
-  graph.output('probabilities', graph.op('ReduceSum', [weighted, graph.ints(1)], { keepdims: 0 }), ['n', classes])
+  const sum = (parts: string) => graph.op('ReduceSum', [parts, graph.ints(1)], { keepdims: 0 })
+  const probabilities = sum(weighted)
+  const data = Float32Array.from(offsets.flat(), Math.exp)
+  const factor = graph.tensor('offset-factors', { dtype: 'float32', dims: [1, sources, classes], data })
+  const least = (of: string) => graph.op('Add', [of, graph.scalar(LEAST)])
+  const factors = graph.op('Div', [least(sum(graph.op('Mul', [weighted, factor]))), least(probabilities)])
+  graph.output('probabilities', probabilities, ['n', classes])
+  graph.output('factors', factors, ['n', classes])
   return graph.spec()
 }
 

@@ -2,9 +2,9 @@
 // a lexicon and figures go out. Figures are honest: every row is judged by models and offsets that never saw its query.
 import type { GraphSpec } from '../../ports/graph.ts'
 import type { Lexicon } from '../../core/pair/encode.ts'
-import { decide } from '../../core/pair/decide.ts'
-import { type Figures, type Scored, figures, fitOffsets, fitTemperature, fitThreshold } from './calibrate.ts'
-import { DEFAULT_FIT, type OutOfFold, type Progress, fit, mixed } from './fit.ts'
+import { type Figures, type Scored, figures, fitTemperature, fitThreshold } from './calibrate.ts'
+import { type Offsets, fitOffsetsBySource, logFactors } from './decisions.ts'
+import { DEFAULT_FIT, type OutOfFold, type Progress, fit, judgements, mixed } from './fit.ts'
 import { pairGraph } from './graph.ts'
 import { FOLDS, type PairRow, encodeRows } from './rows.ts'
 
@@ -13,16 +13,18 @@ export interface PairTraining {
   readonly lexicon: Lexicon
   /** Of each source that is one of its own, in the order of the files. */
   readonly temperatures: readonly number[]
-  /** Added to log probabilities before the largest is taken, by class. */
-  readonly offsets: readonly number[]
+  /** Likewise; added to log probabilities before the largest is taken. */
+  readonly offsets: Offsets
+  /** The file of each of these sources. */
+  readonly files: readonly number[]
   readonly threshold: number
   readonly rounds: number
   /** By source: figures out of fold, with offsets chosen without the fold; and plain arg-max beside them. */
   readonly bySource: readonly { readonly decided: Figures; readonly plain: Figures }[]
   /** Expected calibration error of the decided class, 15 bins, out of fold. */
   readonly ece: number
-  /** What models that never saw a row's query say of it, calibrated: [rows × classes]. */
-  readonly outOfFold: Float32Array
+  /** What models and offsets that never saw a row's query say of it, calibrated: [rows × classes]; see logFactors. */
+  readonly outOfFold: { readonly probabilities: Float32Array; readonly factors: Float32Array }
 }
 
 /** Share of decisions that the proposed threshold keeps right, where that can be had. */
@@ -45,32 +47,36 @@ export async function trainPairs(
       all.filter((row) => outOfFold.group[row] === source),
     ),
   )
-  const probabilities = mixed(outOfFold, classes, temperatures)
+  const said = judgements(outOfFold, classes, temperatures)
+  const probabilities = mixed(said, classes)
   const logs = probabilities.map((p) => Math.log(Math.max(p, 1e-12)))
   const scored: Scored = { scores: logs, labels: encoded.labels, sources: encoded.sources, classes }
-  const offsets = fitOffsets(scored, all)
+  const offsets = fitOffsetsBySource(scored, said, all)
   await progress('decisions', 1, FOLDS + 1, '')
-  const shifted = logs.slice()
+  const factors = new Float32Array(logs.length)
   for (let fold = 0; fold < FOLDS; fold++) {
-    const others = fitOffsets(
+    const others = fitOffsetsBySource(
       scored,
+      said,
       all.filter((row) => encoded.folds[row] !== fold),
     )
-    for (const row of all)
-      if (encoded.folds[row] === fold) for (let c = 0; c < classes; c++) shifted[row * classes + c]! += others[c]!
+    for (const row of all) if (encoded.folds[row] === fold) logFactors(said, others, row, factors, row * classes)
     await progress('decisions', fold + 2, FOLDS + 1, '')
   }
-  const zero = offsets.map(() => 0)
+  const shifted = logs.map((log, at) => log + factors[at]!)
+  const zero = Array.from({ length: classes }, () => 0)
   const sources = [...new Set(encoded.sources)].sort((a, b) => a - b)
   const decided = rows.map((row, at) => {
-    const answer = decide(probabilities, at, offsets)
+    const scores = shifted.subarray(at * classes, (at + 1) * classes)
+    const answer = scores.indexOf(Math.max(...scores))
     return { probability: probabilities[at * classes + answer]!, right: answer === row.label }
   })
   return {
-    graph: pairGraph(fitted, temperatures),
+    graph: pairGraph(fitted, temperatures, offsets),
     lexicon: { tables: encoded.tables, vectors: encoded.vectors },
     temperatures,
     offsets,
+    files: fitted.files,
     threshold: fitThreshold(decided, PRECISION),
     rounds: fitted.relevance.boosted.rounds.length,
     bySource: sources.map((source) => {
@@ -81,7 +87,7 @@ export async function trainPairs(
       }
     }),
     ece: calibrationError(decided),
-    outOfFold: probabilities,
+    outOfFold: { probabilities, factors },
   }
 }
 

@@ -1,16 +1,16 @@
 // What the validation part says of a fine-tuned transformer: decisions, thresholds, figures by source.
 // Offsets are judged on queries that did not choose them: each half of the rows by those of the other half.
-import { type Figures, figures, fitOffsets, fitThreshold } from '../pair/calibrate.ts'
+import { type Figures, type Scored, figures, fitOffsets, fitThreshold } from '../pair/calibrate.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 
 export interface Judged {
   /** Per level. */
   readonly thresholds: readonly number[]
-  /** Added to log probabilities by class, where decisions are adjusted to the prior. */
+  /** Added to log probabilities by class, where they were chosen here. */
   readonly offsets: readonly number[] | undefined
   /** Share of rows right per level, most probable path. */
   readonly accuracy: readonly number[]
-  /** By source, some without rows: most probable class, and as decided where there are offsets. */
+  /** By source, some without rows: most probable class, and as decided where decisions are adjusted to the prior. */
   readonly bySource: readonly { readonly plain: Figures; readonly decided: Figures | undefined }[]
 }
 
@@ -21,6 +21,8 @@ export interface JudgedRows {
   readonly sources: Int32Array
   /** One of two halves, the same for equal queries. */
   readonly halves: Uint8Array
+  /** Added to log probabilities in choosing, [rows × paths], where that is known; else `adjusted` has it chosen here. */
+  readonly factors?: Float32Array
 }
 
 /** Below this a probability is as good as nought. */
@@ -30,7 +32,7 @@ const SHARE_MIN = 1e-12
 const BY_ROWS = (rows: number): number => rows
 
 export function judge(
-  { probabilities, labels, sources, halves }: JudgedRows,
+  { probabilities, labels, sources, halves, factors }: JudgedRows,
   tree: Tree,
   options: { readonly precision: number; readonly adjusted: boolean; readonly sources: number },
 ): Judged {
@@ -38,35 +40,40 @@ export function judge(
   const classes = tree.paths
   const all = Int32Array.from(labels.keys())
   const logs = probabilities.map((share) => Math.log(Math.max(share, SHARE_MIN)))
+  const plus = (added: (at: number) => number) => logs.map((log, at) => log + added(at))
+  const chosen = adjusted && !factors ? chosenHere({ scores: logs, labels, sources, classes }, halves) : undefined
+  const shifted = factors ? plus((at) => factors[at]!) : chosen && plus((at) => chosen.factors[at]!)
+  const served = chosen ? plus((at) => chosen.offsets[at % classes]!) : (shifted ?? logs)
   const zero = Array.from({ length: classes }, () => 0)
-  const scored = { scores: logs, labels, sources, classes }
-  const offsets = adjusted ? fitOffsets(scored, all, BY_ROWS) : undefined
-  const shifted = logs.slice()
-  if (adjusted)
-    for (const half of [0, 1]) {
-      const others = fitOffsets(
-        scored,
-        all.filter((row) => halves[row] !== half),
-        BY_ROWS,
-      )
-      for (const row of all)
-        if (halves[row] === half) for (let c = 0; c < classes; c++) shifted[row * classes + c]! += others[c]!
-    }
-  const byLevel = levels(logs, offsets ?? zero, labels, tree)
   return {
-    thresholds: byLevel.map((decided) => fitThreshold(decided, precision)),
-    offsets,
-    accuracy: levels(logs, zero, labels, tree).map(
+    thresholds: levels(logs, served, labels, tree).map((decided) => fitThreshold(decided, precision)),
+    offsets: chosen?.offsets,
+    accuracy: levels(logs, logs, labels, tree).map(
       (decided) => decided.filter(({ right }) => right).length / Math.max(1, decided.length),
     ),
     bySource: Array.from({ length: options.sources }, (_, source) => {
       const own = all.filter((row) => sources[row] === source)
       return {
         plain: figures(logs, labels, own, zero),
-        decided: adjusted ? figures(shifted, labels, own, zero) : undefined,
+        decided: shifted && figures(shifted, labels, own, zero),
       }
     }),
   }
+}
+
+/** Offsets of all rows, and as factors for each half of the rows those of the other half. */
+function chosenHere(scored: Scored, halves: Uint8Array) {
+  const { labels, classes } = scored
+  const all = Int32Array.from(labels.keys())
+  const others = [0, 1].map((half) =>
+    fitOffsets(
+      scored,
+      all.filter((row) => halves[row] !== half),
+      BY_ROWS,
+    ),
+  )
+  const factors = Float32Array.from(scored.scores, (_, at) => others[halves[Math.floor(at / classes)]!]![at % classes]!)
+  return { offsets: fitOffsets(scored, all, BY_ROWS), factors }
 }
 
 interface Decision {
@@ -74,13 +81,13 @@ interface Decision {
   readonly right: boolean
 }
 
-/** Per level: the probability of the decided path's node, and whether it is the label's. */
-function levels(logs: Float32Array, offsets: readonly number[], labels: Int32Array, tree: Tree): Decision[][] {
+/** Per level: the probability of the node of the path with the best score, and whether it is the label's. */
+function levels(logs: Float32Array, scores: Float32Array, labels: Int32Array, tree: Tree): Decision[][] {
   const decided: Decision[][] = tree.nodes.map(() => [])
   labels.forEach((label, row) => {
     const own = logs.subarray(row * tree.paths, (row + 1) * tree.paths)
-    let best = 0
-    for (let c = 1; c < tree.paths; c++) if (own[c]! + offsets[c]! > own[best]! + offsets[best]!) best = c
+    const ranked = scores.subarray(row * tree.paths, (row + 1) * tree.paths)
+    const best = ranked.indexOf(Math.max(...ranked))
     tree.nodeOf.forEach((nodeOf, level) => {
       const node = nodeOf[best]!
       const [first, last] = [tree.firstOf[level]![node]!, tree.firstOf[level]![node + 1]!]

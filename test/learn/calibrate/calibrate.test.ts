@@ -193,7 +193,7 @@ describe('sluice calibrate', { concurrency: 2 }, () => {
       rows: () => [],
       args: () => ['--target-precision', '97'],
       code: 'SL104',
-      says: /between 0 and 1/,
+      says: /above 0 and below 1/,
     },
     'a delta that is no number': { rows: () => [], args: () => ['--delta', ''], code: 'SL104', says: /--delta/ },
     'a place that holds other files': {

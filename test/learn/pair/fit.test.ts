@@ -6,7 +6,8 @@ import { pairEncoder, pairFeeds } from '../../../src/core/pair/encode.ts'
 import { random } from '../../../src/core/random.ts'
 import { BINS_MAX, applyBins, cutBins } from '../../../src/learn/pair/bins.ts'
 import { boost, predictTrees, softmaxRows } from '../../../src/learn/pair/boost.ts'
-import { DEFAULT_FIT, type Fitted, fit, mixed } from '../../../src/learn/pair/fit.ts'
+import { type Offsets, fitOffsetsBySource, logFactors } from '../../../src/learn/pair/decisions.ts'
+import { DEFAULT_FIT, type Fitted, fit, judgements, mixed } from '../../../src/learn/pair/fit.ts'
 import { pairGraph } from '../../../src/learn/pair/graph.ts'
 import { fitLinear } from '../../../src/learn/pair/linear.ts'
 import { type EncodedRows, encodeRows } from '../../../src/learn/pair/rows.ts'
@@ -164,29 +165,33 @@ describe('a fitted pair model', () => {
   const { relevance, source } = DEFAULT_FIT
   const settings = { relevance: few(relevance), source: few(source), classes: 2, seed: 3, sourceRows: 10 }
 
-  async function answers(fitted: Fitted, encoded: EncodedRows, temperatures = [1, 1]): Promise<Float32Array> {
-    const compiled = await runtime.compile(runtime.serialise(pairGraph(fitted, temperatures)), { threads: 1 })
+  const even = [
+    [0, 0],
+    [0, 0],
+  ]
+
+  async function answers(fitted: Fitted, encoded: EncodedRows, temperatures = [1, 1], offsets: Offsets = even) {
+    const compiled = await runtime.compile(runtime.serialise(pairGraph(fitted, temperatures, offsets)), { threads: 1 })
     const texts = rows.map(({ query, title, description }) => [query, title, description])
-    const { probabilities } = await compiled.run(pairFeeds(pairEncoder(encoded)(texts)))
+    const { probabilities, factors } = await compiled.run(pairFeeds(pairEncoder(encoded)(texts)))
     await compiled.close()
-    return probabilities!.data as Float32Array
+    return { probabilities: probabilities!.data as Float32Array, factors: factors!.data as Float32Array }
   }
 
   it('judges a pair as the source would that writes so', async () => {
     const encoded = await encodeRows(rows, () => {})
     const { fitted } = await fit(encoded, settings, () => {})
-    const probabilities = await answers(fitted, encoded)
+    const { probabilities } = await answers(fitted, encoded)
     const right = rows.filter(({ label }, row) => probabilities[row * 2 + label]! > 0.5).length
     assert.ok(right > 0.95 * rows.length, `${right} of ${rows.length}`)
   })
 
-  it('gives in the ONNX graph what it gives here, temperatures included', async () => {
+  it('gives in the ONNX graph what it gives here, temperatures and offsets included', async () => {
     const encoded = await encodeRows(rows, () => {})
     const { fitted } = await fit(encoded, settings, () => {})
     // Without weights of words, which the graph rounds: with them a tree may turn the other way.
-    const bare = Object.fromEntries(
-      Object.entries(fitted).map(([name, scorer]) => [name, { ...scorer, linear: scorer.linear.fill(0) }]),
-    ) as unknown as typeof fitted
+    const without = (scorer: Scorer): Scorer => ({ ...scorer, linear: scorer.linear.fill(0) })
+    const bare: Fitted = { ...fitted, relevance: without(fitted.relevance), source: without(fitted.source) }
     const own = (scorer: Scorer, numbers: Float32Array, flags: readonly number[]) => {
       const count = scorer.prior.length
       const wide = numbers.length / rows.length
@@ -206,9 +211,18 @@ describe('a fitted pair model', () => {
     const scores = Float32Array.from({ length: rows.length * 4 }, (_, at) => {
       return each[(at >> 1) & 1]![(at >> 2) * 2 + (at & 1)]!
     })
-    const expected = mixed({ group: new Int32Array(rows.length), posterior, scores }, 2, [1.3, 0.8])
-    const got = await answers(bare, encoded, [1.3, 0.8])
-    for (const [at, value] of expected.entries()) assert.ok(Math.abs(value - got[at]!) < 1e-5, `${at}`)
+    const said = judgements({ group: new Int32Array(rows.length), posterior, scores }, 2, [1.3, 0.8])
+    const offsets = [
+      [0, 1.5],
+      [-0.7, 0],
+    ]
+    const got = await answers(bare, encoded, [1.3, 0.8], offsets)
+    const logs = new Float32Array(rows.length * 2)
+    for (const row of rows.keys()) logFactors(said, offsets, row, logs, row * 2)
+    for (const [at, value] of mixed(said, 2).entries()) {
+      assert.ok(Math.abs(value - got.probabilities[at]!) < 1e-5, `${at}`)
+      assert.ok(Math.abs(Math.exp(logs[at]!) - got.factors[at]!) < 1e-5, `${at}`)
+    }
   })
 
   it('counts the rows of a small file to the source that writes alike', async () => {
@@ -221,8 +235,68 @@ describe('a fitted pair model', () => {
   it('mixes the judgements of the sources by their posterior', () => {
     const scores = Float32Array.from([0.9, 0.1, 0.2, 0.8].map(Math.log))
     const posterior = Float32Array.from([0.25, 0.75])
-    const [first, second] = mixed({ group: new Int32Array(1), posterior, scores }, 2, [1, 1])
+    const [first, second] = mixed(judgements({ group: new Int32Array(1), posterior, scores }, 2, [1, 1]), 2)
     assert.ok(Math.abs(first! - 0.375) < 1e-6)
     assert.ok(Math.abs(second! - 0.625) < 1e-6)
+  })
+})
+
+describe('decisions against the prior, an offset a class and source', () => {
+  const parts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 4, maxLength: 4 })
+  const offset = fc.double({ min: -4, max: 4, noNaN: true })
+  const factors = (own: readonly number[], offsets: Offsets): Float32Array => {
+    const out = new Float32Array(2)
+    logFactors({ parts: Float32Array.from(own), group: Int32Array.of(0), sources: 2 }, offsets, 0, out, 0)
+    return out
+  }
+
+  it('weigh a class by something between what the sources weigh it by, and nothing by nothing', () => {
+    fc.assert(
+      fc.property(parts, fc.tuple(offset, offset, offset, offset), (own, [a, b, c, d]) => {
+        const found = factors(own, [
+          [a, b],
+          [c, d],
+        ])
+        for (const [at, [one, other]] of [
+          [a, c],
+          [b, d],
+        ].entries()) {
+          const whole = own[at]! + own[2 + at]!
+          const bounds = whole > 1e-6 ? [one!, other!] : [one!, other!, 0]
+          assert.ok(found[at]! >= Math.min(...bounds) - 1e-4 && found[at]! <= Math.max(...bounds) + 1e-4)
+        }
+      }),
+    )
+  })
+
+  it('are those of the source where the style leaves no doubt', () => {
+    const [first, second] = factors(
+      [0, 0, 0.3, 0.7],
+      [
+        [3, -3],
+        [0.5, -1],
+      ],
+    )
+    assert.ok(Math.abs(first! - 0.5) < 1e-5 && Math.abs(second! + 1) < 1e-5)
+  })
+
+  it('are chosen by each source for itself: a class that one hardly has is answered where another has it', () => {
+    // The same doubtful rows; in the first source a third of them are of class 1, in the second none.
+    const rows = 400
+    const group = Int32Array.from({ length: rows }, (_, row) => row % 2)
+    const labels = Int32Array.from({ length: rows }, (_, row) => (row % 2 === 0 && row % 3 === 0 ? 1 : 0))
+    const sure = (row: number) => (row % 2 === 0 && row % 3 === 0 ? [0.6, 0.4] : [0.9, 0.1])
+    const shares = Array.from({ length: rows }, (_, row) => sure(row)).flat()
+    const scored = { scores: Float32Array.from(shares, Math.log), labels, sources: group, classes: 2 }
+    const said = { parts: new Float32Array(rows * 4), group, sources: 2 }
+    const [first, second] = fitOffsetsBySource(scored, said, Int32Array.from(labels.keys()))
+    assert.ok(first![1]! - first![0]! > Math.log(0.6 / 0.4), `${first}`)
+    assert.deepEqual(second, [0, 0])
+  })
+
+  it('are none for a source of which there are no rows', () => {
+    const scored = { scores: new Float32Array(2), labels: new Int32Array(1), sources: new Int32Array(1), classes: 2 }
+    const said = { parts: new Float32Array(4), group: new Int32Array(1), sources: 2 }
+    assert.deepEqual(fitOffsetsBySource(scored, said, Int32Array.of(0))[1], [0, 0])
   })
 })

@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { readModelFolder, writeModelFolder } from '../../../src/adapters/files/model-folder.ts'
 import { fileDigest, readLines } from '../../../src/adapters/files/rows.ts'
 import { openModel } from '../../../src/adapters/onnx/model.ts'
+import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { train } from '../../../src/cli/train-pair.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { ACCURACY_COST, figures, fitOffsets, fitTemperature, fitThreshold } from '../../../src/learn/pair/calibrate.ts'
@@ -106,6 +107,34 @@ describe('training a pair model', () => {
       assert.deepEqual(adjusted, { accuracy, macroF1, perClass })
       assert.ok(plain!.accuracy['l1']! >= accuracy['l1']! - 0.02, printed.stdout)
       assert.deepEqual(Object.keys(plain!.perClass), Object.keys(perClass))
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  })
+
+  it('decides by the factors of its graph, and gives the probabilities all the same', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'sluice-pair-'))
+    try {
+      const { folder } = await train(job(madeUp()))
+      await writeModelFolder(dir, folder)
+      const read = await readModelFolder(dir)
+      const graph = runtime.read(read.model)
+      const said = async (changed: typeof read) => {
+        const model = await openModel(changed, { workers: 1, emit: silent, task: 'test' })
+        const [answer] = await model.classify([['red drill', 'Acme drill red deluxe', '']], { shortlist: 3 })
+        await model.close()
+        const shares = new Map(answer!.shortlist.map(({ label, probability }) => [label[0]!, probability]))
+        return { label: answer!.label[0], shares, ranked: [...shares.keys()], probability: answer!.probabilities[0] }
+      }
+      const usual = await said(read)
+      const factors = graph.initializers['offset-factors']!
+      const irrelevant = folder.labelPaths.findIndex(([name]) => name === 'irrelevant')
+      const data = Float32Array.from(factors.data as Float32Array, (_, at) => (at % 3 === irrelevant ? 1e30 : 1))
+      const initializers = { ...graph.initializers, 'offset-factors': { ...factors, data } }
+      const bent = await said({ ...read, model: runtime.serialise({ ...graph, initializers }) })
+      assert.deepEqual([usual.label, bent.label, bent.ranked[0]], ['exact', 'irrelevant', 'irrelevant'])
+      assert.equal(bent.probability, bent.shares.get('irrelevant'))
+      for (const [name, share] of usual.shares) assert.ok(Math.abs(bent.shares.get(name)! - share) < 1e-6, name)
     } finally {
       await rm(dir, { recursive: true, force: true })
     }
