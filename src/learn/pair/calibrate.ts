@@ -93,10 +93,14 @@ const STEP = 0.05
 /** What a source that loses more than that is worth less, in macro-F1 a unit of accuracy. */
 const PENALTY = 4
 
+/** A class of fewer rows keeps the offset 0: they say too little of how rare it is. */
+const CLASS_ROWS_MIN = 50
+
 /**
  * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by what `weigh` makes of their rows.
- * What the accuracy of a source falls against arg-max by more than ACCURACY_COST and one standard error (a source of
- * 200 rows loses that by chance, and must not decide for all) is held against them. Coordinate search on a grid, coarse and
+ * What the accuracy of a source falls against arg-max by more than ACCURACY_COST is held against them; where there are
+ * several, by more than one standard error beyond it (a source of 200 rows loses that by chance, and must not decide for
+ * all). Coordinate search on a grid, coarse and
  * fine by turns.
  */
 export function fitOffsets(
@@ -105,14 +109,16 @@ export function fitOffsets(
   weigh: (rows: number) => number = Math.sqrt,
 ): number[] {
   const zero = Array.from({ length: classes }, () => 0)
-  const groups = [...Map.groupBy(rows, (row) => sources[row]!).values()].map((group) => {
+  const bySource = [...Map.groupBy(rows, (row) => sources[row]!).values()]
+  const groups = bySource.map((group) => {
     const own = Int32Array.from(group)
     const { accuracy } = figures(logs, labels, own, zero)
-    const error = Math.sqrt((accuracy * (1 - accuracy)) / own.length)
+    const error = bySource.length > 1 ? Math.sqrt((accuracy * (1 - accuracy)) / own.length) : 0
     return { own, weight: weigh(own.length), least: accuracy - ACCURACY_COST - error }
   })
   const { support } = figures(logs, labels, rows, zero)
   const reference = support.indexOf(Math.max(...support))
+  const moved = support.flatMap((rows, c) => (c !== reference && rows >= CLASS_ROWS_MIN ? [c] : []))
   const worth = (offsets: readonly number[]): number => {
     let sum = 0
     for (const { own, weight, least } of groups) {
@@ -125,7 +131,7 @@ export function fitOffsets(
   for (let pass = 0; pass < 9; pass++) {
     const before = best.worth
     const width = [4, 2, 1][pass % 3]!
-    for (let c = 0; c < classes; c++) {
+    for (const c of moved) {
       for (let step = -10; step <= 10; step++) {
         const offsets = best.offsets.with(c, best.offsets[c]! + step * STEP * width)
         if (Math.abs(offsets[c]!) > 4) continue
@@ -135,7 +141,7 @@ export function fitOffsets(
     }
     if (pass > 3 && best.worth - before < 1e-5) break
   }
-  return best.offsets.map((offset) => Math.round((offset - best.offsets[reference]!) * 100) / 100)
+  return best.offsets.map((offset) => Math.round(offset * 100) / 100)
 }
 
 /** Lowest threshold at which decided rows are right with `precision`, as seen here; 0.99 where none is. */

@@ -5,6 +5,7 @@ import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { pairEncoder, pairFeeds } from '../../../src/core/pair/encode.ts'
 import { random } from '../../../src/core/random.ts'
 import { BINS_MAX, applyBins, cutBins } from '../../../src/learn/pair/bins.ts'
+import { fitOffsets } from '../../../src/learn/pair/calibrate.ts'
 import { boost, predictTrees, softmaxRows } from '../../../src/learn/pair/boost.ts'
 import { type Offsets, fitOffsetsBySource, logFactors } from '../../../src/learn/pair/decisions.ts'
 import { DEFAULT_FIT, type Fitted, fit, judgements, mixed } from '../../../src/learn/pair/fit.ts'
@@ -293,6 +294,19 @@ describe('decisions against the prior, an offset a class and source', () => {
     assert.ok(first![1]! - first![0]! > Math.log(0.6 / 0.4), `${first}`)
     assert.deepEqual(second, [0, 0])
   })
+
+  for (const [rare, says] of [
+    [49, 'keeps 0: they say too little'],
+    [50, 'has an offset where that answers more of it'],
+  ] as const)
+    it(`a class of ${rare} rows ${says}`, () => {
+      const labels = Int32Array.from({ length: 500 }, (_, row) => (row < rare ? 1 : 0))
+      const shares = Array.from(labels, (label) => (label === 1 ? [0.6, 0.4] : [0.9, 0.1])).flat()
+      const scored = { scores: Float32Array.from(shares, Math.log), labels, sources: new Int32Array(500), classes: 2 }
+      const [usual, other] = fitOffsets(scored, Int32Array.from(labels.keys()))
+      assert.equal(usual, 0)
+      assert.equal(other! > 0, rare >= 50)
+    })
 
   it('are none for a source of which there are no rows', () => {
     const scored = { scores: new Float32Array(2), labels: new Int32Array(1), sources: new Int32Array(1), classes: 2 }
