@@ -40,15 +40,13 @@ export function oneGraph(batchesOf: (manifest: Manifest, parts: ModelFolder['par
   return async ({ manifest, model, parts }) => {
     const batches = batchesOf(manifest, parts)
     const compiled = await runtime.compile(Uint8Array.from(model), { threads: 1 })
+    const weighsRows = Array.isArray(manifest.offsets?.[0])
     return {
       async *probabilities(inputs) {
         for (const { rows, feeds } of batches(inputs)) {
           const { probabilities, factors } = await compiled.run(feeds)
-          yield {
-            rows,
-            values: probabilities!.data as Float32Array,
-            factors: factors?.data as Float32Array | undefined,
-          }
+          const values = probabilities!.data as Float32Array
+          yield { rows, values, factors: weighsRows ? (factors!.data as Float32Array) : undefined }
         }
       },
     }
