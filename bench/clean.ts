@@ -15,7 +15,7 @@ import { tree as treeOf } from '../src/core/lexical/tree.ts'
 import { hash32 } from '../src/core/random.ts'
 import { after, clean } from '../src/learn/clean/clean.ts'
 import { cleanRows } from '../src/learn/clean/rows.ts'
-import { CLEANER } from '../src/learn/clean/settings.ts'
+import { cleaner } from '../src/learn/clean/settings.ts'
 import { heldLogits } from '../src/learn/lexical/held-logits.ts'
 import { pathAccuracy } from '../src/learn/lexical/validate.ts'
 import { withNoise } from '../test/support/noise.ts'
@@ -44,8 +44,6 @@ const root = join(import.meta.dirname, '..')
 const usual = [join(root, '..', 'shared/data/mercadona-es.jsonl.gz'), join(root, 'examples/labelled-products.jsonl')]
 const file = present(values.data ?? usual.find((it) => existsSync(it))!)
 
-/** The same model judges and is judged. */
-const lexical: LexicalSettings = { ...CLEANER, threads: Number(values.threads) }
 const seed = Number(values.seed)
 const tools = { runtime, signal: new AbortController().signal }
 const percent = (share: number) => (100 * share).toFixed(1)
@@ -56,6 +54,11 @@ const paths = pathIndex(all.labels)
 const isTest = all.examples.map(({ texts }) => hash32(texts[0]!, SPLIT_SEED) / 2 ** 32 < TEST_SHARE)
 const training = part(all, (row) => !isTest[row]!)
 const test = held(part(all, (row) => isTest[row]!))
+/** The same model judges and is judged. */
+const lexical: LexicalSettings = {
+  ...cleaner(training.examples.length, tree.paths),
+  threads: Number(values.threads),
+}
 const gold = held(training).gold
 
 const levels = tree.nodes.map((_, level) => `l${level + 1}`)

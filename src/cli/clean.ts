@@ -10,7 +10,7 @@ import { SluiceError } from '../core/error.ts'
 import { clean } from '../learn/clean/clean.ts'
 import { changesOf, countsOf } from '../learn/clean/report.ts'
 import { cleanRows } from '../learn/clean/rows.ts'
-import { CLEANER } from '../learn/clean/settings.ts'
+import { cleaner } from '../learn/clean/settings.ts'
 import { fatesOf, verdictsOf } from '../learn/clean/verdicts.ts'
 import { cleanedLines } from './clean/rows.ts'
 import { readReport, writeReport } from './clean/report.ts'
@@ -129,7 +129,7 @@ async function cleanAnew(job: Job, command: string, view: ProgressView, signal: 
   const cleaning = { ...CLEANING, wrongMin: job.thresholds }
   const cleaned = await clean(
     data,
-    { ...job, lexical: CLEANER, cleaning },
+    { ...job, lexical: cleaner(data.examples.length, data.labels.paths.length), cleaning },
     {
       runtime,
       signal,

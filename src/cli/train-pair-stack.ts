@@ -35,10 +35,10 @@ export async function train(job: TrainJob): Promise<Trained> {
     { ...settings, rowsMax, seed },
     { runtime, signal, ...showFit(view, settings.epochs), pairProgress: showPairs(job) },
   )
-  const { pair, transformer, weights, chosen, served, alone, steps } = training
+  const { pair, transformer, weights, chosen, offsets, served, alone, steps } = training
   const model = runtime.serialise(training.graph)
   const parts = {
-    'pair.onnx': runtime.serialise(pair.graph),
+    'pair.onnx': runtime.serialise(pair.graph(offsets)),
     'lexicon.bin': packLexicon(pair.lexicon),
     'tokenizer.json': encoder.tokenizer,
   }
@@ -52,7 +52,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       ask: chosen.ask,
       temperatures: [transformer.temperature],
       thresholds: served.thresholds,
-      offsets: pair.offsets,
+      offsets,
       data: files,
     },
     model,
@@ -67,7 +67,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     epochs: transformer.epochs,
     temperature: transformer.temperature,
     thresholds: served.thresholds,
-    offsets: Object.fromEntries(pair.offsets.map((own, at) => [data.sources[pair.files[at]!]!, own])),
+    offsets: Object.fromEntries(offsets.map((own, at) => [data.sources[pair.files[at]!]!, own])),
     steps,
     validation: bySource(served),
     alone: { pair: bySource(alone.pair), transformer: bySource(alone.transformer) },

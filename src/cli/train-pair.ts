@@ -17,7 +17,7 @@ export async function train({ rows, task, files, seed, signal, view, command }: 
   for (const warning of data.warnings) view.line(`warning: ${warning}`)
   const training = await trainPairs(data.rows, data.labels.paths.length, seed, showPairs({ view, signal }))
   const { temperatures, offsets, threshold, lexicon, bySource, ece, rounds } = training
-  const model = runtime.serialise(training.graph)
+  const model = runtime.serialise(training.graph(offsets))
   const packed = packLexicon(lexicon)
   const compiled = await runtime.compile(model, { threads: 1 })
   const golden = await goldenPairs(compiled, lexicon).finally(() => compiled.close())

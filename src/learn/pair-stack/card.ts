@@ -51,7 +51,7 @@ classifier ${settings.classifierPace} times as far, ${settings.tokensMax} tokens
 
 ## Figures
 On ${transformer.split.validation.length} rows whose query neither expert saw (a tenth, by hash): the weights, the point of asking and the epoch were chosen on
-them, a handful of numbers; the offsets of the adjusted figures on rows of other queries. Class columns: precision / recall (rows).
+them, a handful of numbers; the offsets of the adjusted figures on the other half of them, or on all rows out of fold. Class columns: precision / recall (rows).
 
 ${table('most probable class', served, ({ plain }) => plain)}
 
@@ -63,8 +63,8 @@ ${table('pair', alone.pair, ({ plain }) => plain)}
 
 ${table('transformer', alone.transformer, ({ plain }) => plain)}
 
-Offsets added to log probabilities, the pair model's, a set a source, weighed by how much the pair's style speaks of it:
-${offsetsText(data, training.pair)}. Gate: ${uncertifiedText(served.thresholds)}.
+Offsets added to log probabilities, a set a source, weighed by how much the pair's style speaks of it (of a source with few
+rows here, those of the pair model alone): ${offsetsText(data, training.pair.files, training.offsets)}. Gate: ${uncertifiedText(served.thresholds)}.
 
 What each point of asking costs (speed: of the transformer when it was trained, all cores, divided by the share asked) and brings:
 

@@ -1,13 +1,17 @@
 // Training of a pair stack: a pair model on all rows, a transformer on those not held back; what each is worth, and when
 // the pair model alone will do, is learned on the rows held back, of which neither saw a query. Decisions against the
-// prior are the pair model's: it knows which source a pair looks like.
+// prior are by offsets a source, as the pair model's: it knows which source a pair looks like.
 import { tree as treeOf } from '../../core/lexical/tree.ts'
+import { fitOffsets } from '../pair/calibrate.ts'
+import { logFactors } from '../pair/decisions.ts'
 import { trainPairs } from '../pair/train.ts'
 import { GIVEN_UP, POINTS, asked, cheapest, fitWeights, logs, mixed, steps } from '../stack/mix.ts'
 import { pairTexts } from '../transformer/examples.ts'
 import { judge } from '../transformer/judge.ts'
 import { fineTune } from '../transformer/train.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
+import type { Scored } from '../pair/calibrate.ts'
+import type { Judgements, Offsets } from '../pair/decisions.ts'
 import type { PairExamples } from '../pair/examples.ts'
 import type { Progress } from '../pair/fit.ts'
 import type { PairTraining } from '../pair/train.ts'
@@ -26,6 +30,8 @@ export interface PairStackTraining {
   readonly weights: readonly [number, number]
   readonly steps: readonly Step[]
   readonly chosen: Step
+  /** Of each source of the pair model, as it alone has them where few rows are held back. */
+  readonly offsets: Offsets
   /** On the rows held back: each expert alone, and the stack as it is served. */
   readonly alone: { readonly pair: Judged; readonly transformer: Judged }
   readonly served: Judged
@@ -37,6 +43,8 @@ export interface PairStackTools extends FitTools {
 
 /** Share of answers at the proposed threshold that are right, where that can be had. */
 const PRECISION = 0.85
+/** A source of which fewer rows are held back keeps the offsets by which the pair model alone decides. */
+const SOURCE_ROWS_MIN = 1000
 
 /** Throws like trainPairs and fineTune. */
 export async function trainPairStack(
@@ -52,29 +60,66 @@ export async function trainPairStack(
   const transformer = await fineTune(encoder, pairTexts(data), tokenize, tuning, tools)
   const { probabilities, labels } = transformer
   const { held, sources, halves } = transformer.split
-  const heldOf = (all: Float32Array): Float32Array => {
-    const own = new Float32Array(held.length * classes)
-    held.forEach((row, at) => own.set(all.subarray(row * classes, (row + 1) * classes), at * classes))
+  const heldOf = (all: Float32Array, width: number): Float32Array => {
+    const own = new Float32Array(held.length * width)
+    held.forEach((row, at) => own.set(all.subarray(row * width, (row + 1) * width), at * width))
     return own
   }
-  const cheap = heldOf(pair.outOfFold.probabilities)
-  const factors = heldOf(pair.outOfFold.factors)
+  const cheap = heldOf(pair.outOfFold.probabilities, classes)
   const experts = [logs(cheap), logs(probabilities)]
   const [first, second] = fitWeights(experts, labels, classes)
   const weights = [first!, second!] as const
   const mix = mixed(experts, weights, classes)
-  const all = steps(cheap, mix, labels, classes, POINTS)
-  const chosen = cheapest(all, GIVEN_UP)
-  const options = { precision: PRECISION, adjusted: false, sources: data.sources.length }
-  const judged = (said: Float32Array) => judge({ probabilities: said, labels, sources, halves, factors }, tree, options)
+  const tried = steps(cheap, mix, labels, classes, POINTS)
+  const chosen = cheapest(tried, GIVEN_UP)
+  const { parts, group, sources: count } = pair.outOfFold.said
+  const said: Judgements = {
+    parts: heldOf(parts, count * classes),
+    group: Int32Array.from(held, (row) => group[row]!),
+    sources: count,
+  }
+  const answers = asked(cheap, mix, classes, chosen.ask)
+  const { offsets, factors } = decisions(
+    { scores: logs(answers), labels, sources, classes },
+    said,
+    pair.offsets,
+    halves,
+  )
+  const judged = (probabilities: Float32Array, weighed?: Float32Array) =>
+    judge({ probabilities, labels, sources, halves, factors: weighed }, tree, {
+      precision: PRECISION,
+      adjusted: false,
+      sources: data.sources.length,
+    })
   return {
     pair,
     transformer,
     graph: transformer.joined(weights),
     weights,
-    steps: all,
+    steps: tried,
     chosen,
+    offsets,
     alone: { pair: judged(cheap), transformer: judged(probabilities) },
-    served: judged(asked(cheap, mix, classes, chosen.ask)),
+    served: judged(answers, factors),
   }
+}
+
+/** Offsets chosen on all rows, and the factors of each half of them by offsets that were chosen on the other half. */
+function decisions(scored: Scored, said: Judgements, usual: Offsets, halves: Uint8Array) {
+  const { labels, classes } = scored
+  const offsetsOf = (rows: Int32Array, least: number): Offsets =>
+    usual.map((known, source) => {
+      const own = rows.filter((row) => said.group[row] === source)
+      return own.length < least ? known : fitOffsets(scored, own)
+    })
+  const all = Int32Array.from(labels.keys())
+  const byHalf = [0, 1].map((half) =>
+    offsetsOf(
+      all.filter((row) => halves[row] !== half),
+      SOURCE_ROWS_MIN / 2,
+    ),
+  )
+  const factors = new Float32Array(scored.scores.length)
+  for (const row of all) logFactors(said, byHalf[halves[row]!]!, row, factors, row * classes)
+  return { offsets: offsetsOf(all, SOURCE_ROWS_MIN), factors }
 }

@@ -3,6 +3,7 @@
 import { uncertifiedText } from '../../core/calibration/propose.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import { ACCURACY_COST, type Figures } from './calibrate.ts'
+import type { Offsets } from './decisions.ts'
 import type { PairExamples } from './examples.ts'
 import { DEFAULT_FIT } from './fit.ts'
 import { figuresTable } from './table.ts'
@@ -50,7 +51,7 @@ ${figuresTable(
 )}
 
 Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities, a set a source, weighed by
-how much the pair's style speaks of it: ${offsetsText(data, training)}. They maximise the source's macro-F1; what it loses beyond
+how much the pair's style speaks of it: ${offsetsText(data, training.files, training.offsets)}. They maximise the source's macro-F1; what it loses beyond
 ${100 * ACCURACY_COST} points of accuracy and one standard error counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
 error of the decided class (15 bins): ${training.ece.toFixed(3)}. Gate: ${uncertifiedText([training.threshold])}.
 All of it is printed by
@@ -67,7 +68,7 @@ ${names.includes('complement') ? COMPLEMENT : ''}`
 }
 
 /** Of each source that is one of its own. */
-export function offsetsText({ sources, labels }: PairExamples, { offsets, files }: PairTraining): string {
+export function offsetsText({ sources, labels }: PairExamples, files: readonly number[], offsets: Offsets): string {
   const names = labels.paths.map(([name]) => name!)
   return offsets
     .map((own, at) => {

@@ -3,13 +3,14 @@
 import type { GraphSpec } from '../../ports/graph.ts'
 import type { Lexicon } from '../../core/pair/encode.ts'
 import { type Figures, type Scored, figures, fitTemperature, fitThreshold } from './calibrate.ts'
-import { type Offsets, fitOffsetsBySource, logFactors } from './decisions.ts'
+import { type Judgements, type Offsets, fitOffsetsBySource, logFactors } from './decisions.ts'
 import { DEFAULT_FIT, type OutOfFold, type Progress, fit, judgements, mixed } from './fit.ts'
 import { pairGraph } from './graph.ts'
 import { FOLDS, type PairRow, encodeRows } from './rows.ts'
 
 export interface PairTraining {
-  readonly graph: GraphSpec
+  /** The model, deciding by these offsets. */
+  readonly graph: (offsets: Offsets) => GraphSpec
   readonly lexicon: Lexicon
   /** Of each source that is one of its own, in the order of the files. */
   readonly temperatures: readonly number[]
@@ -23,8 +24,8 @@ export interface PairTraining {
   readonly bySource: readonly { readonly decided: Figures; readonly plain: Figures }[]
   /** Expected calibration error of the decided class, 15 bins, out of fold. */
   readonly ece: number
-  /** What models and offsets that never saw a row's query say of it, calibrated: [rows × classes]; see logFactors. */
-  readonly outOfFold: { readonly probabilities: Float32Array; readonly factors: Float32Array }
+  /** What models that never saw a row's query say of it, calibrated: [rows × classes], and source by source. */
+  readonly outOfFold: { readonly probabilities: Float32Array; readonly said: Judgements }
 }
 
 /** Share of decisions that the proposed threshold keeps right, where that can be had. */
@@ -72,7 +73,7 @@ export async function trainPairs(
     return { probability: probabilities[at * classes + answer]!, right: answer === row.label }
   })
   return {
-    graph: pairGraph(fitted, temperatures, offsets),
+    graph: (own) => pairGraph(fitted, temperatures, own),
     lexicon: { tables: encoded.tables, vectors: encoded.vectors },
     temperatures,
     offsets,
@@ -87,7 +88,7 @@ export async function trainPairs(
       }
     }),
     ece: calibrationError(decided),
-    outOfFold: { probabilities, factors },
+    outOfFold: { probabilities, said },
   }
 }
 

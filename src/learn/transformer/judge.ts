@@ -22,7 +22,7 @@ export interface JudgedRows {
   /** One of two halves, the same for equal queries. */
   readonly halves: Uint8Array
   /** Added to log probabilities in choosing, [rows × paths], where that is known; else `adjusted` has it chosen here. */
-  readonly factors?: Float32Array
+  readonly factors?: Float32Array | undefined
 }
 
 /** Below this a probability is as good as nought. */
