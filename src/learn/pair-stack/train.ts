@@ -2,15 +2,13 @@
 // the pair model alone will do, is learned on the rows held back, of which neither saw a query. Decisions against the
 // prior are by offsets a source, as the pair model's: it knows which source a pair looks like.
 import { tree as treeOf } from '../../core/lexical/tree.ts'
-import { fitOffsets } from '../pair/calibrate.ts'
-import { logFactors } from '../pair/decisions.ts'
 import { trainPairs } from '../pair/train.ts'
 import { GIVEN_UP, POINTS, asked, cheapest, fitWeights, logs, mixed, steps } from '../stack/mix.ts'
 import { pairTexts } from '../transformer/examples.ts'
 import { judge } from '../transformer/judge.ts'
 import { fineTune } from '../transformer/train.ts'
+import { decisions } from './decisions.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
-import type { Scored } from '../pair/calibrate.ts'
 import type { Judgements, Offsets } from '../pair/decisions.ts'
 import type { PairExamples } from '../pair/examples.ts'
 import type { Progress } from '../pair/fit.ts'
@@ -43,8 +41,6 @@ export interface PairStackTools extends FitTools {
 
 /** Share of answers at the proposed threshold that are right, where that can be had. */
 const PRECISION = 0.85
-/** A source of which fewer rows are held back keeps the offsets by which the pair model alone decides. */
-const SOURCE_ROWS_MIN = 1000
 
 /** Throws like trainPairs and fineTune. */
 export async function trainPairStack(
@@ -102,24 +98,4 @@ export async function trainPairStack(
     alone: { pair: judged(cheap), transformer: judged(probabilities) },
     served: judged(answers, factors),
   }
-}
-
-/** Offsets chosen on all rows, and the factors of each half of them by offsets that were chosen on the other half. */
-function decisions(scored: Scored, said: Judgements, usual: Offsets, halves: Uint8Array) {
-  const { labels, classes } = scored
-  const offsetsOf = (rows: Int32Array, least: number): Offsets =>
-    usual.map((known, source) => {
-      const own = rows.filter((row) => said.group[row] === source)
-      return own.length < least ? known : fitOffsets(scored, own)
-    })
-  const all = Int32Array.from(labels.keys())
-  const byHalf = [0, 1].map((half) =>
-    offsetsOf(
-      all.filter((row) => halves[row] !== half),
-      SOURCE_ROWS_MIN / 2,
-    ),
-  )
-  const factors = new Float32Array(scored.scores.length)
-  for (const row of all) logFactors(said, byHalf[halves[row]!]!, row, factors, row * classes)
-  return { offsets: offsetsOf(all, SOURCE_ROWS_MIN), factors }
 }
