@@ -45,6 +45,8 @@ export function oneGraph(batchesOf: (manifest: Manifest, parts: ModelFolder['par
       async *probabilities(inputs) {
         for (const { rows, feeds } of batches(inputs)) {
           const { probabilities, factors } = await compiled.run(feeds)
+          if (weighsRows && factors === undefined)
+            throw new SluiceError('SL501', 'the manifest has offsets by source, the graph no factors')
           const values = probabilities!.data as Float32Array
           yield { rows, values, factors: weighsRows ? (factors!.data as Float32Array) : undefined }
         }

@@ -135,6 +135,11 @@ describe('training a pair model', () => {
       assert.deepEqual([usual.label, bent.label, bent.ranked[0]], ['exact', 'irrelevant', 'irrelevant'])
       assert.equal(bent.probability, bent.shares.get('irrelevant'))
       for (const [name, share] of usual.shares) assert.ok(Math.abs(bent.shares.get(name)! - share) < 1e-6, name)
+      const outputs = graph.outputs.filter(({ name }) => name !== 'factors')
+      await assert.rejects(said({ ...read, model: runtime.serialise({ ...graph, outputs }) }), {
+        code: 'SL501',
+        message: /offsets by source, the graph no factors/,
+      })
     } finally {
       await rm(dir, { recursive: true, force: true })
     }
