@@ -52,7 +52,7 @@ ${figuresTable(
 
 Macro-F1 is the mean over classes that occur in the source. Offsets added to log probabilities, a set a source, weighed by
 how much the pair's style speaks of it: ${offsetsText(data, training.files, training.offsets)}. They maximise the source's macro-F1; what it loses beyond
-${100 * ACCURACY_COST} points of accuracy and one standard error counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
+${100 * ACCURACY_COST} points of accuracy counts against them. Temperatures of the sources: ${training.temperatures.map((one) => one.toFixed(2)).join(', ')}. Expected calibration
 error of the decided class (15 bins): ${training.ece.toFixed(3)}. Gate: ${uncertifiedText([training.threshold])}.
 All of it is printed by
 
