@@ -8,6 +8,7 @@ import { PAIR_SEGMENTS, PAIR_VERSION } from '../core/pair/encode.ts'
 import { packLexicon } from '../core/pair/lexicon.ts'
 import { pairStackCard, pairStackTable } from '../learn/pair-stack/card.ts'
 import { trainPairStack } from '../learn/pair-stack/train.ts'
+import { offsetsByName } from '../learn/pair/decisions.ts'
 import { relevanceExamples } from '../learn/pair/examples.ts'
 import { percent } from '../learn/percent.ts'
 import { PAIR_TUNING } from '../learn/transformer/settings.ts'
@@ -67,7 +68,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     epochs: transformer.epochs,
     temperature: transformer.temperature,
     thresholds: served.thresholds,
-    offsets: Object.fromEntries(offsets.map((own, at) => [data.sources[pair.files[at]!]!, own])),
+    offsets: offsetsByName(data.sources, pair.files, offsets),
     steps,
     validation: bySource(served),
     alone: { pair: bySource(alone.pair), transformer: bySource(alone.transformer) },

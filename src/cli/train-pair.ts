@@ -6,6 +6,7 @@ import { PAIR_SEGMENTS, PAIR_VERSION } from '../core/pair/encode.ts'
 import { packLexicon } from '../core/pair/lexicon.ts'
 import { NORMALISER_VERSION } from '../core/text/normalise.ts'
 import { pairCard } from '../learn/pair/card.ts'
+import { offsetsByName } from '../learn/pair/decisions.ts'
 import { relevanceExamples } from '../learn/pair/examples.ts'
 import { goldenPairs } from '../learn/pair/golden.ts'
 import { trainPairs } from '../learn/pair/train.ts'
@@ -22,8 +23,14 @@ export async function train({ rows, task, files, seed, signal, view, command }: 
   const compiled = await runtime.compile(model, { threads: 1 })
   const golden = await goldenPairs(compiled, lexicon).finally(() => compiled.close())
   const named = Object.fromEntries(bySource.map((figures, at) => [data.sources[at]!, figures]))
-  const bySources = Object.fromEntries(offsets.map((own, at) => [data.sources[training.files[at]!]!, own]))
-  const calibration = { temperatures, offsets: bySources, threshold, ece, rounds, outOfFold: named }
+  const calibration = {
+    temperatures,
+    offsets: offsetsByName(data.sources, training.files, offsets),
+    threshold,
+    ece,
+    rounds,
+    outOfFold: named,
+  }
   return {
     folder: {
       manifest: {

@@ -40,7 +40,7 @@ export function oneGraph(batchesOf: (manifest: Manifest, parts: ModelFolder['par
   return async ({ manifest, model, parts }) => {
     const batches = batchesOf(manifest, parts)
     const compiled = await runtime.compile(Uint8Array.from(model), { threads: 1 })
-    const weighsRows = Array.isArray(manifest.offsets?.[0])
+    const weighsRows = areBySource(manifest.offsets)
     return {
       async *probabilities(inputs) {
         for (const { rows, feeds } of batches(inputs)) {
@@ -53,6 +53,11 @@ export function oneGraph(batchesOf: (manifest: Manifest, parts: ModelFolder['par
       },
     }
   }
+}
+
+/** Offsets a source, which the graph joins row by row; else they are the same for all rows, or there are none. */
+export function areBySource(offsets: Manifest['offsets']): offsets is readonly (readonly number[])[] {
+  return Array.isArray(offsets?.[0])
 }
 
 /** Throws SluiceError SL501 where the folder lacks it. */

@@ -6,9 +6,9 @@ import { decode, decoded } from '../../core/lexical/decode.ts'
 import { tree } from '../../core/lexical/tree.ts'
 import { labelSet } from '../../core/labels.ts'
 import { openKind } from './kinds.ts'
+import { areBySource } from './open-kind.ts'
 import { sayOpened } from './threads.ts'
 import type { Decoded } from '../../core/lexical/decode.ts'
-import type { Manifest } from '../../ports/manifest.ts'
 import type { KindParts } from './open-kind.ts'
 
 export interface Chunk {
@@ -30,8 +30,9 @@ const kind = await openKind(folder)
 sayOpened()
 const paths = tree(labelSet(labelPaths))
 const segments = manifest.segments.length
+const { offsets } = manifest
 /** The same for all rows, where the graph does not say more. */
-const usual = isList(manifest.offsets) ? Float64Array.from(manifest.offsets, Math.exp) : undefined
+const usual = offsets === undefined || areBySource(offsets) ? undefined : Float64Array.from(offsets, Math.exp)
 
 export default async function answer(chunk: Chunk & { readonly raw?: boolean }): Promise<Answers> {
   const inputs = cut(chunk)
@@ -63,8 +64,4 @@ function cut({ text, lengths }: Chunk): string[][] {
     inputs.push(texts)
   }
   return inputs
-}
-
-function isList(offsets: Manifest['offsets']): offsets is readonly number[] {
-  return typeof offsets?.[0] === 'number'
 }

@@ -7,6 +7,7 @@ const ROWS_SEEN_MIN = 60_000
 /** Labels of few rows are learned in more passes: with 25 rows a label in ten, with a hundred in five. */
 const ROWS_SEEN = 50
 
+/** For so many rows of so many labels. */
 export function cleaner(rows: number, labels: number): LexicalSettings {
   const rowsSeen = Math.max(ROWS_SEEN_MIN, ROWS_SEEN * Math.sqrt(rows * labels))
   return { ...LEXICAL, width: 64, rowsSeen, epochsMin: 5, epochsMax: 20 }

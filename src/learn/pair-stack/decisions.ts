@@ -1,7 +1,6 @@
 // Decisions of a pair stack against the prior: its mixture is surer than the pair model alone, so that a source has other
 // offsets, where enough rows are held back to choose them on.
-import { fitOffsets } from '../pair/calibrate.ts'
-import { logFactors } from '../pair/decisions.ts'
+import { fitOffsetsBySource, logFactors } from '../pair/decisions.ts'
 import type { Scored } from '../pair/calibrate.ts'
 import type { Judgements, Offsets } from '../pair/decisions.ts'
 
@@ -18,19 +17,12 @@ export interface Decisions {
 /** `usual`: the pair model's offsets; `halves`: one of two for each row. */
 export function decisions(scored: Scored, said: Judgements, usual: Offsets, halves: Uint8Array): Decisions {
   const { labels, classes } = scored
-  const offsetsOf = (rows: Int32Array, least: number): Offsets =>
-    usual.map((known, source) => {
-      const own = rows.filter((row) => said.group[row] === source)
-      return own.length < least ? known : fitOffsets(scored, own)
-    })
   const all = Int32Array.from(labels.keys())
-  const byHalf = [0, 1].map((half) =>
-    offsetsOf(
-      all.filter((row) => halves[row] !== half),
-      SOURCE_ROWS_MIN / 2,
-    ),
-  )
+  const byHalf = [0, 1].map((half) => {
+    const others = all.filter((row) => halves[row] !== half)
+    return fitOffsetsBySource(scored, said, others, { least: SOURCE_ROWS_MIN / 2, usual })
+  })
   const factors = new Float32Array(scored.scores.length)
   for (const row of all) logFactors(said, byHalf[halves[row]!]!, row, factors, row * classes)
-  return { offsets: offsetsOf(all, SOURCE_ROWS_MIN), factors }
+  return { offsets: fitOffsetsBySource(scored, said, all, { least: SOURCE_ROWS_MIN, usual }), factors }
 }

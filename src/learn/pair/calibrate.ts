@@ -100,8 +100,7 @@ const CLASS_ROWS_MIN = 50
  * Offsets (the most frequent class's is 0) that maximise macro-F1, averaged over sources by what `weigh` makes of their rows.
  * What the accuracy of a source falls against arg-max by more than ACCURACY_COST is held against them; where there are
  * several, by more than one standard error beyond it (a source of 200 rows loses that by chance, and must not decide for
- * all). Coordinate search on a grid, coarse and
- * fine by turns.
+ * all). Coordinate search on a grid, coarse and fine by turns.
  */
 export function fitOffsets(
   { scores: logs, labels, sources, classes }: Scored,

@@ -3,7 +3,7 @@
 import { uncertifiedText } from '../../core/calibration/propose.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import { ACCURACY_COST, type Figures } from './calibrate.ts'
-import type { Offsets } from './decisions.ts'
+import { type Offsets, offsetsByName } from './decisions.ts'
 import type { PairExamples } from './examples.ts'
 import { DEFAULT_FIT } from './fit.ts'
 import { figuresTable } from './table.ts'
@@ -70,11 +70,8 @@ ${names.includes('complement') ? COMPLEMENT : ''}`
 /** Of each source that is one of its own. */
 export function offsetsText({ sources, labels }: PairExamples, files: readonly number[], offsets: Offsets): string {
   const names = labels.paths.map(([name]) => name!)
-  return offsets
-    .map((own, at) => {
-      const each = names.map((name, c) => `${name} ${own[c]!.toFixed(2)}`).join(', ')
-      return `${sources[files[at]!]} (${each})`
-    })
+  return Object.entries(offsetsByName(sources, files, offsets))
+    .map(([source, own]) => `${source} (${names.map((name, c) => `${name} ${own[c]!.toFixed(2)}`).join(', ')})`)
     .join('; ')
 }
 

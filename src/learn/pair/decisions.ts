@@ -18,12 +18,27 @@ export interface Judgements {
 /** Keeps a class that no source gives a probability from being divided by nothing. */
 export const LEAST = 1e-12
 
-/** Each source's offsets are chosen on its own rows; a source without any has none to speak of. */
-export function fitOffsetsBySource(scored: Scored, { group, sources }: Judgements, rows: Int32Array): Offsets {
+/** Each source's offsets are chosen on its own rows; those of a source of fewer than `least` rows are `usual`, else 0. */
+export function fitOffsetsBySource(
+  scored: Scored,
+  { group, sources }: Pick<Judgements, 'group' | 'sources'>,
+  rows: Int32Array,
+  { least = 1, usual }: { readonly least?: number; readonly usual?: Offsets } = {},
+): Offsets {
   return Array.from({ length: sources }, (_, source) => {
     const own = rows.filter((row) => group[row] === source)
-    return own.length > 0 ? fitOffsets(scored, own) : Array.from({ length: scored.classes }, () => 0)
+    if (own.length >= least) return fitOffsets(scored, own)
+    return usual?.[source] ?? Array.from({ length: scored.classes }, () => 0)
   })
+}
+
+/** By the name of the file that is the source, for people: `files` as fitting gives them. */
+export function offsetsByName(
+  names: readonly string[],
+  files: readonly number[],
+  offsets: Offsets,
+): Record<string, readonly number[]> {
+  return Object.fromEntries(offsets.map((own, at) => [names[files[at]!]!, own]))
 }
 
 /**
