@@ -16,14 +16,15 @@ import { hash32 } from '../src/core/random.ts'
 import { after, clean } from '../src/learn/clean/clean.ts'
 import { cleanRows } from '../src/learn/clean/rows.ts'
 import { cleaner } from '../src/learn/clean/settings.ts'
-import { heldLogits } from '../src/learn/lexical/held-logits.ts'
-import { pathAccuracy } from '../src/learn/lexical/validate.ts'
+import { rowFeatures } from '../src/learn/lexical/batches.ts'
+import { fits } from '../src/learn/lexical/fits.ts'
+import { epochsFor } from '../src/learn/lexical/settings.ts'
+import { rightPaths } from '../src/learn/lexical/validate.ts'
 import { withNoise } from '../test/support/noise.ts'
 import { benchArguments, present } from './support/arguments.ts'
 import type { CleanRows } from '../src/learn/clean/rows.ts'
 import type { Row } from '../src/learn/examples.ts'
-import type { LexicalSettings } from '../src/learn/lexical/settings.ts'
-import type { Held } from '../src/learn/lexical/validate.ts'
+import type { Subset } from '../src/learn/lexical/batches.ts'
 import type { NoiseKind } from '../test/support/noise.ts'
 
 const TEST_SHARE = 0.2
@@ -37,7 +38,6 @@ const { values } = benchArguments({
   folds: { type: 'string', default: '4' },
   rounds: { type: 'string', default: '1' },
   seed: { type: 'string', default: '1' },
-  threads: { type: 'string', default: '1' },
   json: { type: 'string' },
 })
 const root = join(import.meta.dirname, '..')
@@ -53,13 +53,16 @@ const tree = treeOf(all.labels)
 const paths = pathIndex(all.labels)
 const isTest = all.examples.map(({ texts }) => hash32(texts[0]!, SPLIT_SEED) / 2 ** 32 < TEST_SHARE)
 const training = part(all, (row) => !isTest[row]!)
-const test = held(part(all, (row) => isTest[row]!))
-/** The same model judges and is judged. */
-const lexical: LexicalSettings = {
-  ...cleaner(training.examples.length, tree.paths),
-  threads: Number(values.threads),
+const testing = part(all, (row) => isTest[row]!)
+const gold = goldOf(training)
+/** The test part's rows come after the training rows. */
+const test: Subset = {
+  rows: Int32Array.from(testing.examples, (_, row) => gold.length + row),
+  gold: goldOf(testing),
 }
-const gold = held(training).gold
+/** The same model judges and is judged. */
+const lexical = cleaner(training.examples.length, tree.paths)
+const features = rowFeatures([...training.examples, ...testing.examples], lexical.features)
 
 const levels = tree.nodes.map((_, level) => `l${level + 1}`)
 say(`${basename(file)}: ${gold.length} training rows, ${test.gold.length} test rows, ${tree.paths} labels`)
@@ -119,13 +122,11 @@ async function measure(kind: NoiseKind, rate: number) {
 /** Accuracy per level on the test part of a model that learned these labels from the training rows that count. */
 async function accuracy(labels: Int32Array, counts: (row: number) => boolean): Promise<number[]> {
   const rows = Array.from(labels.keys()).filter(counts)
-  const kept = { examples: rows.map((row) => training.examples[row]!), gold: Int32Array.from(rows, (r) => labels[r]!) }
-  const logits = await heldLogits(kept, test, tree, seed, lexical, { ...tools, onStep: () => {} })
-  return pathAccuracy(
-    logits,
-    tree,
-    tree.nodes.map(() => 1),
-  )
+  const kept = { rows: Int32Array.from(rows), gold: Int32Array.from(rows, (row) => labels[row]!) }
+  const epochs = epochsFor(rows.length, lexical)
+  const input = { features, kept, held: test, watched: false, tree, epochs, seed, settings: lexical }
+  const [fitted] = (await fits([input], { ...tools, atOnce: 1, onStep: () => {} }))!
+  return rightPaths(fitted!.logits, tree).map((right) => right / test.rows.length)
 }
 
 function part(data: CleanRows, takes: (row: number) => boolean): CleanRows {
@@ -144,8 +145,8 @@ function part(data: CleanRows, takes: (row: number) => boolean): CleanRows {
   }
 }
 
-function held(data: CleanRows): Held {
-  return { examples: data.examples, gold: Int32Array.from(data.examples, ({ label }) => paths.get(pathKey(label))!) }
+function goldOf(data: CleanRows): Int32Array {
+  return Int32Array.from(data.examples, ({ label }) => paths.get(pathKey(label))!)
 }
 
 /** At most so many rows, drawn by a hash of the line. */

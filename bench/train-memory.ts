@@ -15,6 +15,7 @@ import { taxonomyExamples } from '../src/learn/examples.ts'
 import { LEXICAL } from '../src/learn/lexical/settings.ts'
 import { trainLexical } from '../src/learn/lexical/train.ts'
 import { benchArguments } from './support/arguments.ts'
+import type { Progress } from '../src/learn/lexical/train.ts'
 
 const { positionals } = benchArguments({}, 1)
 const ROWS = Number(positionals[0] ?? 1_000_000)
@@ -37,8 +38,8 @@ start_ms = performance.now()
 const { rows } = await readRows([file], signal)
 const data = await taxonomyExamples(rows)
 say(`read: ${data.labels.paths.length} labels, ${data.segments.join(' and ')}`)
-const report = (progress: { kind: string; phase: string }) => {
-  if (progress.kind === 'epoch') say(`fit on ${progress.phase === 'validated' ? 'training part' : progress.phase}`)
+const report = (progress: Progress) => {
+  if (progress.kind === 'epoch') say(`epoch ${progress.epoch}`)
 }
 const { model, validation } = await trainLexical(data, settings, 1, { runtime, signal, report })
 say(`exported: ${mega(model.length)}, leaf accuracy ${(100 * validation.servedAccuracy.at(-1)!).toFixed(1)} %`)

@@ -133,8 +133,8 @@ async function cleanAnew(job: Job, command: string, view: ProgressView, signal: 
     {
       runtime,
       signal,
-      report: ({ round, fold, done, total, loss }) =>
-        view.update('judging', done, total, `round ${round + 1}, fold ${fold + 1}, loss ${loss.toFixed(3)}`),
+      report: ({ round, done, total, loss }) =>
+        view.update('judging', done, total, `round ${round + 1}, loss ${loss.toFixed(3)}`),
     },
   )
   const changes = changesOf(data, cleaned)

@@ -18,10 +18,12 @@ export async function train(job: TrainJob): Promise<Trained> {
   const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) job.view.line(`warning: ${warning}`)
   const curve: CurvePoint[] = []
+  let again = false
   const report = (progress: Progress) => {
     show(progress, job.view)
-    if (progress.kind === 'epoch' && progress.phase === 'validated')
+    if (progress.kind === 'epoch' && !again)
       curve.push({ at: progress.epoch, loss: progress.loss, accuracy: progress.accuracy })
+    if (progress.kind === 'again') again = true
   }
   const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })
   const { validation, temperatures, thresholds, certificate, promise, isotonic, epochs } = trained
@@ -66,13 +68,12 @@ const points = (whole: readonly number[], less: readonly number[]): string =>
 
 export function show(progress: Progress, view: ProgressView): void {
   if (progress.kind === 'step') {
-    const { phase, step, steps, loss } = progress
-    view.update(`fit on ${phase === 'all rows' ? phase : 'training part'}`, step, steps, `loss ${loss.toFixed(3)}`)
-    return
+    view.update('fits', progress.step, progress.steps, `loss ${progress.loss.toFixed(3)}`)
+  } else if (progress.kind === 'again') {
+    view.line(`the rows held out were better answered after ${progress.epochs} epochs: all fits again, for so many`)
+  } else {
+    const { epoch, epochs, loss, accuracy } = progress
+    const right = accuracy.map((share, level) => `  l${level + 1} ${percent(share)}`).join('')
+    view.line(`epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${right}`)
   }
-  const { phase, epoch, epochs, loss, accuracy } = progress
-  const right = accuracy?.map((share, level) => `  l${level + 1} ${percent(share)}`).join('') ?? ''
-  view.line(
-    `${phase === 'all rows' ? phase : 'training part'}: epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${right}`,
-  )
 }

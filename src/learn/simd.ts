@@ -82,7 +82,7 @@ export const whileBelow = (a: Code, b: Code, ...body: readonly Code[]): Code => 
   0x0b,
 ]
 
-/** A module that exports the kernels and imports its memory, shared between threads, as `env.memory`. */
+/** A module that exports the kernels and imports its memory as `env.memory`. */
 function assemble(kernels: readonly Kernel[]): Uint8Array<ArrayBuffer> {
   const types = kernels.map(({ parameters }) => [0x60, ...list(parameters.map((type) => [type])), 0])
   const codes = kernels.map(({ locals, body }) => {
@@ -99,7 +99,7 @@ function assemble(kernels: readonly Kernel[]): Uint8Array<ArrayBuffer> {
     0,
     0,
     ...section(1, list(types)),
-    ...section(2, list([[...text('env'), ...text('memory'), 2, 3, 1, ...leb(PAGES_MAX)]])),
+    ...section(2, list([[...text('env'), ...text('memory'), 2, 0, 1]])),
     ...section(3, list(kernels.map((_, index) => leb(index)))),
     ...section(7, list(kernels.map(({ name }, index) => [...text(name), 0, ...leb(index)]))),
     ...section(10, list(codes)),
@@ -108,35 +108,34 @@ function assemble(kernels: readonly Kernel[]): Uint8Array<ArrayBuffer> {
 
 /** Memory of WebAssembly comes in pages of 64 KiB; there can be 4 GiB of it. */
 const PAGE = 0x1_0000
-const PAGES_MAX = 0x1_0000
 
-/** Memory that kernels of several threads work on; can be posted to a worker. */
-export interface SharedMemory {
-  readonly buffer: SharedArrayBuffer
+/** Memory that kernels work on. */
+export interface KernelMemory {
+  readonly buffer: ArrayBuffer
 }
 
 export type Kernels = Readonly<Record<string, (...values: readonly number[]) => void>>
 
 declare const WebAssembly: {
-  readonly Memory: new (limits: { initial: number; maximum: number; shared: true }) => SharedMemory
+  readonly Memory: new (limits: { initial: number }) => KernelMemory
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object
   readonly Instance: new (module: object, imports: object) => { readonly exports: Kernels }
 }
 
 /** Hands out arrays, each on a cache line of its own, in the order asked for. */
 export interface Arena {
-  floats(length: number): Float32Array<SharedArrayBuffer>
-  ints(length: number): Int32Array<SharedArrayBuffer>
+  floats(length: number): Float32Array<ArrayBuffer>
+  ints(length: number): Int32Array<ArrayBuffer>
 }
 
 const LINE = 64
 
 /** Throws RangeError where `bytes` is beyond 4 GiB. */
-export function sharedMemory(bytes: number): SharedMemory {
-  return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE), maximum: PAGES_MAX, shared: true })
+export function kernelMemory(bytes: number): KernelMemory {
+  return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) })
 }
 
-export function arena({ buffer }: SharedMemory): Arena {
+export function arena({ buffer }: KernelMemory): Arena {
   let at = 0
   const take = (length: number) => {
     const from = at
@@ -152,6 +151,6 @@ export function arena({ buffer }: SharedMemory): Arena {
 /** Bytes that an array of 32-bit numbers takes in an arena. */
 export const bytesOf = (length: number): number => Math.ceil((length * 4) / LINE) * LINE
 
-export function instantiate(kernels: readonly Kernel[], memory: SharedMemory): Kernels {
+export function instantiate(kernels: readonly Kernel[], memory: KernelMemory): Kernels {
   return new WebAssembly.Instance(new WebAssembly.Module(assemble(kernels)), { env: { memory } }).exports
 }

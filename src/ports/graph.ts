@@ -46,6 +46,8 @@ export interface Compiled {
 }
 
 export interface GraphRuntime {
+  /** Address of a module whose export `runtime` this is: other threads get theirs from it. */
+  readonly module: string
   /** The graph as an ONNX file. */
   serialise(spec: GraphSpec): Uint8Array
   /** The graph of an ONNX file. Throws SluiceError SL501 where it says what a GraphSpec cannot. */

@@ -6,7 +6,7 @@ import { read } from './read.ts'
 import { serialise } from './serialise.ts'
 import type { Compiled, GraphRuntime, Tensor, TensorData } from '../../ports/graph.ts'
 
-export const runtime: GraphRuntime = { serialise, read, compile }
+export const runtime: GraphRuntime = { module: import.meta.url, serialise, read, compile }
 
 /** A session over a whole model; threads counts intra-op threads. Rejects where the bytes are no valid model. */
 async function compile(model: Uint8Array, options: { readonly threads: number }): Promise<Compiled> {

@@ -8,16 +8,17 @@ import { estimatedNoise } from '../../core/cleaning/noise.ts'
 import { SluiceError } from '../../core/error.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
-import { heldLogits } from '../lexical/held-logits.ts'
-import type { LevelLogits } from '../../core/calibration/temperature.ts'
+import { rowFeatures } from '../lexical/batches.ts'
+import { stepsOf } from '../lexical/fit.ts'
+import { fits } from '../lexical/fits.ts'
+import { epochsFor } from '../lexical/settings.ts'
 import type { Decision } from '../../core/cleaning/decide.ts'
 import type { Evidence } from '../../core/cleaning/evidence.ts'
 import type { CleaningSettings } from '../../core/cleaning/settings.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphRuntime } from '../../ports/graph.ts'
-import type { Example } from '../examples.ts'
 import type { LexicalSettings } from '../lexical/settings.ts'
-import type { Held } from '../lexical/validate.ts'
+import type { Subset } from '../lexical/batches.ts'
 import type { CleanRows } from './rows.ts'
 
 export interface CleanOptions {
@@ -28,10 +29,9 @@ export interface CleanOptions {
   readonly cleaning: CleaningSettings
 }
 
-/** `done` of `total` steps of all folds of all rounds. */
+/** `done` of `total` steps of all folds of all rounds; `loss` is that of the fold that is spoken of. */
 export interface CleanProgress {
   readonly round: number
-  readonly fold: number
   readonly done: number
   readonly total: number
   readonly loss: number
@@ -55,12 +55,10 @@ export interface Cleaning {
 
 /** Fewer rows a fold than this teach nothing. */
 const FOLD_ROWS_MIN = 10
-/** Temperatures are fitted on at most this many held-out rows of a fold: three numbers need no more. */
-const TEMPERATURE_ROWS = 2000
 
-/** Throws SL502 where the rows are too few for the folds, what `heldLogits` throws, the signal's reason when aborted. */
+/** Throws SL502 where the rows are too few for the folds, what `fits` throws. */
 export async function clean(data: CleanRows, options: CleanOptions, tools: CleanTools): Promise<Cleaning> {
-  const { folds, rounds, seed } = options
+  const { folds, rounds, seed, lexical: settings } = options
   const { examples, facts } = data
   if (examples.length < folds * FOLD_ROWS_MIN)
     throw new SluiceError('SL502', `${examples.length} rows are too few for ${folds} folds: ${FOLD_ROWS_MIN} a fold`)
@@ -68,25 +66,37 @@ export async function clean(data: CleanRows, options: CleanOptions, tools: Clean
   const paths = pathIndex(data.labels)
   const given = Int32Array.from(examples, ({ label }) => paths.get(pathKey(label))!)
   const foldOf = foldsOf(facts.clusters, folds, seed)
+  const features = rowFeatures(examples, settings.features)
   let evidence = emptyEvidence(given, tree)
   let decisions: Decision[] = []
   let labels = given
   for (let round = 0; round < rounds; round++) {
     evidence = emptyEvidence(given, tree)
-    for (let fold = 0; fold < folds; fold++) {
-      const kept = subset(examples, labels, (row) => foldOf[row] !== fold && labels[row]! >= 0)
-      const held = subset(examples, given, (row) => foldOf[row] === fold)
-      if (held.rows.length === 0 || kept.rows.length === 0)
-        throw new SluiceError('SL502', `the rows say too nearly the same for ${folds} folds: take fewer with --folds`)
-      const logits = await heldLogits(kept, held, tree, seed + fold, options.lexical, {
-        ...tools,
-        onStep: (step, steps, loss) => {
-          const done = (round * folds + fold) * steps + step
-          tools.report({ round, fold, done, total: rounds * folds * steps, loss })
-        },
-      })
-      gather(evidence, held.rows, logits, tree, fitTemperatures(sample(logits, tree), tree))
-    }
+    const parts = Array.from({ length: folds }, (_, fold) => ({
+      kept: subset(labels, (row) => foldOf[row] !== fold && labels[row]! >= 0),
+      held: subset(given, (row) => foldOf[row] === fold),
+      seed: seed + fold,
+    }))
+    if (parts.some(({ kept, held }) => held.rows.length === 0 || kept.rows.length === 0))
+      throw new SluiceError('SL502', `the rows say too nearly the same for ${folds} folds: take fewer with --folds`)
+    const inputs = parts.map((part) => {
+      const epochs = epochsFor(part.kept.rows.length, settings)
+      return { ...part, features, watched: false, tree, epochs, settings }
+    })
+    const steps = sum(inputs.map(({ kept, epochs }) => stepsOf(kept.rows.length, epochs)))
+    const done = inputs.map(() => 0)
+    const fitted = await fits(inputs, {
+      ...tools,
+      atOnce: navigator.hardwareConcurrency,
+      onStep: (fold, step, loss) => {
+        done[fold] = step
+        tools.report({ round, done: round * steps + sum(done), total: rounds * steps, loss })
+      },
+    })
+    parts.forEach(({ held }, fold) => {
+      const { logits } = fitted![fold]!
+      gather(evidence, held.rows, logits, tree, fitTemperatures(logits, tree))
+    })
     decisions = decide(evidence, facts, tree, options.cleaning)
     labels = Int32Array.from(given, (path, row) => after(decisions[row]!, path))
   }
@@ -99,32 +109,9 @@ export function after(decision: Decision, given: number): number {
   return decision.action === 'keep' ? given : -1
 }
 
-interface Subset extends Held {
-  /** Their places in the whole. */
-  readonly rows: Int32Array
+function subset(labels: Int32Array, takes: (row: number) => boolean): Subset {
+  const rows = Int32Array.from(labels.keys().filter(takes))
+  return { rows, gold: rows.map((row) => labels[row]!) }
 }
 
-function subset(examples: readonly Example[], labels: Int32Array, takes: (row: number) => boolean): Subset {
-  const rows = Int32Array.from(examples.keys().filter(takes))
-  return {
-    rows,
-    examples: Array.from(rows, (row) => examples[row]!),
-    gold: rows.map((row) => labels[row]!),
-  }
-}
-
-/** Evenly spread rows, TEMPERATURE_ROWS at most. */
-function sample(data: LevelLogits, tree: Tree): LevelLogits {
-  const stride = Math.ceil(data.rows / TEMPERATURE_ROWS)
-  const rows = Array.from({ length: Math.ceil(data.rows / stride) }, (_, at) => at * stride)
-  return {
-    rows: rows.length,
-    gold: Int32Array.from(rows, (row) => data.gold[row]!),
-    logits: data.logits.map((logits, level) => {
-      const nodes = tree.nodes[level]!
-      const taken = new Float32Array(rows.length * nodes)
-      rows.forEach((row, at) => taken.set(logits.subarray(row * nodes, (row + 1) * nodes), at * nodes))
-      return taken
-    }),
-  }
-}
+const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0)

@@ -1,11 +1,11 @@
 // From texts to sparse batches: features weighted by sub-linear tf and idf, scaled to length one, some dropped.
-// Features of a list of examples are extracted once and kept as long as the list is, four bytes a feature. Serving does
-// the weighting in the model's graph.
+// Features of a data set are extracted once, four bytes a feature, into memory that all fits read. Serving does the
+// weighting in the model's graph.
 import { extractor } from '../../core/lexical/features.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
 import type { Random } from '../../core/random.ts'
 import type { Example } from '../examples.ts'
-import type { SparseBatch } from './shard.ts'
+import type { SparseBatch } from './embeddings.ts'
 
 /** Features of some rows in compressed rows: those of row r lie at [offsets[r], offsets[r+1]). */
 interface Chunk {
@@ -14,41 +14,57 @@ interface Chunk {
   readonly counts: Uint16Array
 }
 
-const CHUNK_ROWS = 4096
-const kept = new WeakMap<
-  readonly Example[],
-  { readonly settings: FeatureSettings; readonly chunks: readonly Chunk[] }
->()
+/** Features of all rows of a data set, in memory that threads share. */
+export interface RowFeatures {
+  readonly settings: FeatureSettings
+  /** Rows [i · CHUNK_ROWS, (i + 1) · CHUNK_ROWS) are chunk i. */
+  readonly chunks: readonly Chunk[]
+}
 
-/** Rows [i · CHUNK_ROWS, (i + 1) · CHUNK_ROWS) are chunk i. */
-function featuresOf(examples: readonly Example[], settings: FeatureSettings): readonly Chunk[] {
-  const known = kept.get(examples)
-  if (known?.settings === settings) return known.chunks
+/** Some rows of a data set, and the index of each one's path. */
+export interface Subset {
+  readonly rows: Int32Array
+  readonly gold: Int32Array
+}
+
+const CHUNK_ROWS = 4096
+
+export function rowFeatures(examples: readonly Example[], settings: FeatureSettings): RowFeatures {
   const extract = extractor(settings)
   const chunks: Chunk[] = []
   for (let from = 0; from < examples.length; from += CHUNK_ROWS)
     chunks.push(chunk(examples.slice(from, from + CHUNK_ROWS), extract, settings))
-  kept.set(examples, { settings, chunks })
-  return chunks
+  return { settings, chunks }
 }
 
 function chunk(examples: readonly Example[], extract: ReturnType<typeof extractor>, settings: FeatureSettings): Chunk {
-  const offsets = new Uint32Array(examples.length + 1)
   const ids: number[] = []
   const counts: number[] = []
-  examples.forEach(({ texts }, row) => {
+  const ends = examples.map(({ texts }) => {
     const bag = extract(texts)
     for (let j = 0; j < bag.size; j++) {
       ids.push(bag.ids[j]!)
       counts.push(bag.counts[j]!)
     }
-    offsets[row + 1] = ids.length
+    return ids.length
   })
-  const Ids = settings.buckets <= 2 ** 16 ? Uint16Array : Uint32Array
-  return { offsets, ids: Ids.from(ids), counts: Uint16Array.from(counts) }
+  const few = settings.buckets <= 2 ** 16
+  return { offsets: shared32([0, ...ends]), ids: few ? shared16(ids) : shared32(ids), counts: shared16(counts) }
 }
 
-/** The features that examples have: each has a row of the table. Row 0 is that of all others and stays nothing. */
+function shared16(values: readonly number[]): Uint16Array {
+  const array = new Uint16Array(new SharedArrayBuffer(2 * values.length))
+  array.set(values)
+  return array
+}
+
+function shared32(values: readonly number[]): Uint32Array {
+  const array = new Uint32Array(new SharedArrayBuffer(4 * values.length))
+  array.set(values)
+  return array
+}
+
+/** The features that some rows have: each has a row of the table. Row 0 is that of all others and stays nothing. */
 export interface Vocabulary {
   /** Row of each bucket. */
   readonly rowOf: Int32Array
@@ -56,13 +72,19 @@ export interface Vocabulary {
   readonly idf: Float32Array
 }
 
-export function vocabulary(examples: readonly Example[], settings: FeatureSettings, power: number): Vocabulary {
+export function vocabulary({ settings, chunks }: RowFeatures, rows: Int32Array, power: number): Vocabulary {
   const frequencies = new Uint32Array(settings.buckets)
-  for (const { ids } of featuresOf(examples, settings)) for (let j = 0; j < ids.length; j++) frequencies[ids[j]!]! += 1
-  const idfOf = (df: number) => (Math.log((1 + examples.length) / (1 + df)) + 1) ** power
-  const idf = [idfOf(0)]
-  const rowOf = Int32Array.from(frequencies, (df) => (df === 0 ? 0 : idf.push(idfOf(df)) - 1))
-  return { rowOf, idf: Float32Array.from(idf) }
+  for (const row of rows) {
+    const { offsets, ids } = chunks[Math.floor(row / CHUNK_ROWS)]!
+    const end = offsets[(row % CHUNK_ROWS) + 1]!
+    for (let j = offsets[row % CHUNK_ROWS]!; j < end; j++) frequencies[ids[j]!]! += 1
+  }
+  const idfOf = (df: number) => (Math.log((1 + rows.length) / (1 + df)) + 1) ** power
+  const seen = Array.from(frequencies.keys().filter((bucket) => frequencies[bucket]! > 0))
+  seen.sort((a, b) => frequencies[b]! - frequencies[a]!)
+  const rowOf = new Int32Array(settings.buckets)
+  seen.forEach((bucket, at) => (rowOf[bucket] = at + 1))
+  return { rowOf, idf: Float32Array.from([0, ...seen.map((bucket) => frequencies[bucket]!)], idfOf) }
 }
 
 /**
@@ -95,43 +117,41 @@ export interface Dropout {
   readonly next: Random
 }
 
-export type Fill = (
-  batch: SparseBatch,
-  examples: readonly Example[],
-  order: Int32Array,
-  from: number,
-  to: number,
-) => void
+/** Fills a batch with rows order[from..to) of the data set. */
+export type Fill = (batch: SparseBatch, order: Int32Array, from: number, to: number, dropout?: Dropout) => void
 
 /** 1 + ln count, by count. */
 const SUBLINEAR = Float64Array.from({ length: 256 }, (_, count) => 1 + Math.log(Math.max(count, 1)))
 
-/** Fills batches with rows order[from..to) of the examples. */
-export function filler(settings: FeatureSettings, { rowOf, idf }: Vocabulary, dropout?: Dropout): Fill {
-  const share = dropout?.share ?? 0
-  return (batch, examples, order, from, to) => {
-    const chunks = featuresOf(examples, settings)
+export function filler({ chunks }: RowFeatures, { rowOf, idf }: Vocabulary): Fill {
+  const weightOf = (count: number, id: number) => (SUBLINEAR[count] ?? 1 + Math.log(count)) * idf[id]!
+  /** By what each row of each chunk is divided; found when the row is first asked for. */
+  const lengths = chunks.map(({ offsets }) => new Float32Array(offsets.length - 1))
+  const lengthOf = ({ offsets, ids, counts }: Chunk, row: number) => {
+    let squares = 0
+    for (let j = offsets[row]!; j < offsets[row + 1]!; j++) squares += weightOf(counts[j]!, rowOf[ids[j]!]!) ** 2
+    return Math.sqrt(squares || 1)
+  }
+  return (batch, order, from, to, dropout) => {
     const { offsets, ids, weights } = batch
     let at = 0
     offsets[0] = 0
-    for (let row = from; row < to; row++) {
-      const index = order[row]!
+    for (let place = from; place < to; place++) {
+      const index = order[place]!
       const own = chunks[Math.floor(index / CHUNK_ROWS)]!
-      const end = own.offsets[(index % CHUNK_ROWS) + 1]!
-      const start = at
-      let squares = 0
-      for (let j = own.offsets[index % CHUNK_ROWS]!; j < end; j++) {
+      const row = index % CHUNK_ROWS
+      const known = lengths[Math.floor(index / CHUNK_ROWS)]!
+      const length = known[row]! || (known[row] = lengthOf(own, row))
+      const scale = 1 / (length * (1 - (dropout?.share ?? 0)))
+      const end = own.offsets[row + 1]!
+      for (let j = own.offsets[row]!; j < end; j++) {
+        if (dropout !== undefined && dropout.next() < dropout.share) continue
         const id = rowOf[own.ids[j]!]!
-        const count = own.counts[j]!
-        const weight = (SUBLINEAR[count] ?? 1 + Math.log(count)) * idf[id]!
-        squares += weight * weight
-        if (id === 0 || (dropout !== undefined && dropout.next() < share)) continue
+        if (id === 0) continue
         ids[at] = id
-        weights[at++] = weight
+        weights[at++] = weightOf(own.counts[j]!, id) * scale
       }
-      const scale = 1 / (Math.sqrt(squares || 1) * (1 - share))
-      for (let j = start; j < at; j++) weights[j]! *= scale
-      offsets[row - from + 1] = at
+      offsets[place - from + 1] = at
     }
     batch.rows = to - from
   }

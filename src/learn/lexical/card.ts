@@ -25,10 +25,10 @@ ${data.examples.length} rows used; ${data.labels.paths.length} labels in ${data.
 ${data.warnings.map((warning) => `- ${warning}`).join('\n')}
 
 ## Figures
-Trained first without a validation part, on little data several times, each time without another one: ${validation.rows} rows in
-all, chosen by a hash of the title so that equal titles never stand on both sides. The first fit chose the number of
-epochs (${epochs}), all of them the temperatures (${temperatures.map(tenth).join(', ')}) and the thresholds (${thresholdsText(thresholds)}), and gave these
-figures; this model is a last fit, with the same settings, on all rows.
+Fitted beside this model, with the same settings, without a validation part, on little data several times, each time
+without another one: ${validation.rows} rows in all, chosen by a hash of the title so that equal titles never stand on both
+sides. They chose the number of epochs (${epochs}), the temperatures (${temperatures.map(tenth).join(', ')}) and the thresholds (${thresholdsText(thresholds)}),
+and gave these figures; this model was fitted on all rows.
 
 - accuracy, deeper levels only where the whole path is right: ${levels(validation.servedAccuracy)}
 - the same before rounding to eight bits: ${levels(validation.accuracy)}
@@ -37,7 +37,7 @@ figures; this model is a last fit, with the same settings, on all rows.
 - expected calibration error (15 bins, deepest level): ${validation.ece.toFixed(3)}; before temperatures ${validation.eceBefore.toFixed(3)}
 
 Temperatures and epochs were chosen on the same validation rows, so calibration error and certificate are a little too
-good; and they are of those fits, not of the last, which knows a ninth more rows. Loss and accuracy by epoch of the first fit: [curve.svg](curve.svg).
+good; and they are of those fits, not of this one, which knows a ninth more rows. Their loss and accuracy by epoch: [curve.svg](curve.svg).
 All figures are printed by
 
     ${job.command}

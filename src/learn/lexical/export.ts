@@ -72,13 +72,12 @@ interface Folded {
 
 /** The logit of a path is Σ over levels of its node's logit / the level's temperature, so columns and heads add up. */
 function fold({ weights, tree, temperatures }: ExportInput): Folded {
-  const { columns, heads, biases } = weights
+  const { columns, table, heads, biases } = weights
   const { network } = columns
-  const joined = joinColumns(weights)
-  const buckets = joined.length / columns.width
+  const buckets = table.length / columns.width
   const embeddings = new Float32Array(buckets * network)
   for (let row = 0; row < buckets; row++)
-    embeddings.set(joined.subarray(row * columns.width, row * columns.width + network), row * network)
+    embeddings.set(table.subarray(row * columns.width, row * columns.width + network), row * network)
   const margins = columns.margins === 0 ? undefined : new Float32Array(buckets * tree.paths)
   const w = new Float32Array(network * tree.paths)
   const b = new Float32Array(tree.paths)
@@ -96,22 +95,11 @@ function fold({ weights, tree, temperatures }: ExportInput): Folded {
       b[path]! += offset * share
       const from = network + first + node
       for (let row = 0; row < buckets; row++)
-        margins[row * tree.paths + path]! += slope * share * joined[row * columns.width + from]!
+        margins[row * tree.paths + path]! += slope * share * table[row * columns.width + from]!
     }
     first += nodes
   })
   return { embeddings, margins, w, b }
-}
-
-/** The table [buckets × width] from its shards. */
-function joinColumns({ tables, columns: { width } }: Weights): Float32Array {
-  const own = width / tables.length
-  const table = new Float32Array(tables[0]!.length * tables.length)
-  tables.forEach((shard, index) => {
-    for (let row = 0; row * own < shard.length; row++)
-      table.set(shard.subarray(row * own, (row + 1) * own), row * width + index * own)
-  })
-  return table
 }
 
 interface Quantised {

@@ -1,149 +1,197 @@
-// One fit of the lexical model: the loop that joins the sparse half (worker threads) and the dense half (a graph).
-// Repeatable to the bit for a seed on one machine. Fits what it is given and judges nothing: `after` looks on.
+// One fit of the lexical model, on one thread: the loop that joins the sparse half (a table of embeddings) and the dense
+// half (a graph). Repeatable to the bit for a seed on one machine. Says how good it is on rows that it never sees, and
+// leaves it to others what follows from that.
 import { SluiceError } from '../../core/error.ts'
-import { normal, random, shuffle } from '../../core/random.ts'
-import { adamwFeeds, carry } from '../adamw.ts'
-import { filler } from './batches.ts'
-import { headStep } from './head.ts'
-import { margins } from './margins.ts'
+import { random, shuffle } from '../../core/random.ts'
+import { arena, bytesOf, kernelMemory } from '../simd.ts'
+import { filler, vocabulary as vocabularyOf } from './batches.ts'
+import { embeddingArrays, embeddingBytes, embeddings } from './embeddings.ts'
+import { headBytes, startHead } from './head-fit.ts'
+import { addMargins, margins } from './margins.ts'
 import { batchRowsFor, columnsFor } from './settings.ts'
-import { startShards } from './shards.ts'
+import { rightPaths } from './validate.ts'
+import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Random } from '../../core/random.ts'
-import type { Compiled, GraphRuntime, Tensor } from '../../ports/graph.ts'
-import type { Example } from '../examples.ts'
-import type { Vocabulary } from './batches.ts'
+import type { GraphRuntime } from '../../ports/graph.ts'
+import type { Fill, RowFeatures, Subset, Vocabulary } from './batches.ts'
+import type { Embeddings, SparseBatch } from './embeddings.ts'
+import type { Head, HeadWeights } from './head-fit.ts'
+import type { Margins } from './margins.ts'
 import type { Columns, LexicalSettings } from './settings.ts'
-import type { Shards } from './shards.ts'
 
-/** Weights during and after a fit. */
+/** Weights after a fit. */
 export interface Weights {
   readonly columns: Columns
-  /** Column shards of the table, [buckets × width/shards] each. */
-  readonly tables: readonly Float32Array[]
+  /** [buckets × width] */
+  readonly table: Float32Array<ArrayBuffer>
   /** Per level, w [network × nodes] and b [nodes], on the network's sums where they are above nothing. */
-  readonly heads: readonly { readonly w: Float32Array; readonly b: Float32Array }[]
+  readonly heads: readonly HeadWeights[]
   /** Biases of the margins, one per column of theirs. */
   readonly biases: Float32Array
 }
 
 export interface FitInput {
-  readonly examples: readonly Example[]
-  /** Index of each example's path. */
-  readonly gold: Int32Array
+  readonly features: RowFeatures
+  /** The rows to learn from. */
+  readonly kept: Subset
+  /** Rows to judge, that are not learned from. */
+  readonly held: Subset
+  /** Whether they are judged after each epoch, or at the end only. */
+  readonly watched: boolean
   readonly tree: Tree
-  readonly vocabulary: Vocabulary
   readonly epochs: number
   readonly seed: number
   readonly settings: LexicalSettings
 }
 
+export interface Fitted {
+  readonly weights: Weights
+  readonly vocabulary: Vocabulary
+  /** Of the rows held out, each level for itself and uncalibrated. */
+  readonly logits: LevelLogits
+}
+
 export interface FitTools {
   readonly runtime: GraphRuntime
-  readonly signal: AbortSignal
+  /** Asked at every step; true ends the fit without a result. */
+  readonly stopped: () => boolean
   /** Called every few steps; `loss` is the mean of the running epoch so far. */
-  readonly onStep: (step: number, steps: number, loss: number) => void
-  /** Called after each epoch (from 1); false ends the fit. */
-  readonly after: (epoch: number, weights: Weights, loss: number) => boolean
+  readonly onStep: (step: number, loss: number) => void
+  /** Called after each epoch (from 1), where it is watched with the number of held rows that are right, per level. */
+  readonly onEpoch: (epoch: number, loss: number, right: readonly number[] | undefined) => void
 }
 
 const STEPS_PER_REPORT = 20
 
-/** Throws SL503 where the loss is not finite; the signal's reason when aborted. */
-export async function fit(input: FitInput, tools: FitTools): Promise<Weights> {
-  const { settings, tree } = input
-  const { threads, features, labelSmoothing, adamw, levelDecay } = settings
-  const batchRows = batchRowsFor(input.examples.length)
+/** Steps that a fit on so many rows takes. */
+export const stepsOf = (rows: number, epochs: number): number => Math.ceil(rows / batchRowsFor(rows)) * epochs
+
+/** Throws SL503 where the loss is not finite. */
+export async function fit(input: FitInput, tools: FitTools): Promise<Fitted | undefined> {
+  const { features, kept, tree, settings } = input
   const columns = columnsFor(tree, settings)
-  const levelWeights = tree.nodes.map((_, level) => levelDecay ** (tree.levels - 1 - level))
-  const head = headStep({ width: columns.network, classes: tree.nodes, levelWeights, labelSmoothing, adamw })
-  const step = await tools.runtime.compile(tools.runtime.serialise(head), { threads })
-  const shards = await startShards({
-    buckets: input.vocabulary.idf.length,
-    width: columns.width,
-    threads,
-    batchRows,
-    batchFeatures: batchRows * features.featuresMax,
-    adamw,
-  })
+  const { network, width } = columns
+  const batchRows = batchRowsFor(kept.rows.length)
+  const batchFeatures = batchRows * features.settings.featuresMax
+  const vocabulary = vocabularyOf(features, kept.rows, settings.idfPower)
+  const blocks = columns.margins === 0 ? [width] : [network, width - network]
+  const size = { buckets: vocabulary.idf.length, columns: width, blocks, features: batchFeatures }
+  const dense = { width: network, classes: tree.nodes }
+  const batchBytes = bytesOf(batchRows + 1) + 2 * bytesOf(batchFeatures) + 2 * bytesOf(batchRows * width)
+  const memory = kernelMemory(embeddingBytes(size) + batchBytes + headBytes(dense))
+  const all = arena(memory)
+  const arrays = embeddingArrays(all, size)
+  const next = random(input.seed)
+  spreadOut(arrays.table, columns, settings.spread, next)
+  const head = await startHead(memory, all, { ...dense, ...settings }, next, tools.runtime)
   try {
-    return await loop(input, tools, columns, step, shards)
+    return await loop(input, tools, {
+      columns,
+      vocabulary,
+      next,
+      fill: filler(features, vocabulary),
+      table: arrays.table,
+      sparse: embeddings(memory, arrays, size, settings.adamw),
+      head,
+      beside: columns.margins === 0 ? undefined : margins(tree, settings.adamw),
+      batch: {
+        rows: 0,
+        offsets: all.ints(batchRows + 1),
+        ids: all.ints(batchFeatures),
+        weights: all.floats(batchFeatures),
+      },
+      sums: all.floats(batchRows * width),
+      gradient: all.floats(batchRows * width),
+      hidden: new Float32Array(batchRows * network),
+    })
   } finally {
-    await shards.close()
-    await step.close()
+    await head.close()
   }
 }
 
-async function loop(
-  input: FitInput,
-  tools: FitTools,
-  columns: Columns,
-  compiled: Compiled,
-  shards: Shards,
-): Promise<Weights> {
-  const { examples, tree, settings, epochs, vocabulary } = input
-  const { adamw, spread } = settings
+interface Parts {
+  readonly columns: Columns
+  readonly vocabulary: Vocabulary
+  readonly next: Random
+  readonly fill: Fill
+  readonly table: Float32Array<ArrayBuffer>
+  readonly sparse: Embeddings
+  readonly head: Head
+  readonly beside: Margins | undefined
+  readonly batch: SparseBatch
+  /** [batchRows × width], both. */
+  readonly sums: Float32Array
+  readonly gradient: Float32Array
+  /** [batchRows × network] */
+  readonly hidden: Float32Array
+}
+
+async function loop(input: FitInput, tools: FitTools, parts: Parts): Promise<Fitted | undefined> {
+  const { kept, held, tree, settings, epochs } = input
+  const { columns, vocabulary, next, fill, table, sparse, head, beside, batch, sums, gradient, hidden } = parts
   const { network, width } = columns
-  const batchRows = batchRowsFor(examples.length)
-  const next = random(input.seed)
-  spreadOut(shards.tables, columns, spread, next)
-  let state = headState(network, tree, spread, next)
-  const beside = columns.margins === 0 ? undefined : margins(tree, adamw)
-  const fill = filler(settings.features, vocabulary, { share: settings.featureDropout, next: random(input.seed + 1) })
-  const order = Int32Array.from(examples, (_, index) => index)
-  const perEpoch = Math.ceil(examples.length / batchRows)
+  const batchRows = batchRowsFor(kept.rows.length)
+  const dropout = { share: settings.featureDropout, next: random(input.seed + 1) }
+  const order = Int32Array.from(kept.rows.keys())
+  const rows = new Int32Array(order.length)
+  const mask = new Float32Array(hidden.length)
+  const perEpoch = Math.ceil(order.length / batchRows)
   const steps = perEpoch * epochs
-  const hidden = new Float32Array(batchRows * network)
-  const mask = new Float32Array(batchRows * network)
-  const { sums, gradient } = shards
-  const weights = () => ({
-    columns,
-    tables: shards.tables,
-    heads: heads(state, tree),
-    biases: beside?.biases ?? new Float32Array(),
-  })
   let step = 0
+  let logits: LevelLogits | undefined
   for (let epoch = 1; epoch <= epochs; epoch++) {
     shuffle(order, next)
+    order.forEach((at, to) => (rows[to] = kept.rows[at]!))
     let losses = 0
-    const fillNext = (at: number) =>
-      fill(shards.batches[at % 2]!, examples, order, at * batchRows, Math.min((at + 1) * batchRows, order.length))
-    fillNext(0)
     for (let at = 0; at < perEpoch; at++) {
-      tools.signal.throwIfAborted()
-      const rows = shards.batches[at % 2]!.rows
+      if (tools.stopped()) return undefined
+      const from = at * batchRows
+      fill(batch, rows, from, Math.min(from + batchRows, rows.length), dropout)
       const rate = settings.learningRate * schedule(++step / steps, settings.warmup)
-      shards.forward(at % 2)
-      activate(sums, width, hidden, mask, rows, settings.sumDropout, next)
-      const gold = Int32Array.from(order.subarray(at * batchRows, at * batchRows + rows), (row) => input.gold[row]!)
-      const running = compiled.run({
-        h: { dtype: 'float32', dims: [rows, network], data: hidden.subarray(0, rows * network) },
-        ...targets(tree, gold),
-        ...adamwFeeds(step, rate, adamw),
-        ...state,
-      })
+      const gold = Int32Array.from(order.subarray(from, from + batch.rows), (row) => kept.gold[row]!)
+      sparse.forward(batch, sums)
+      activate(sums, width, hidden, mask, batch.rows, settings.sumDropout, next)
+      const { loss, dh } = await head.step(hidden, goldNodes(tree, gold), rate, step)
+      spreadBack(dh, mask, network, gradient, width)
       const missed = beside?.step({ sums, gradient, width, at: network, gold, rate, step }) ?? 0
-      const outputs = await running
-      state = carry(outputs)
-      losses += finite(Number(outputs['loss']!.data[0]) + missed, epoch, step)
-      spreadBack(outputs['dh']!.data as Float32Array, mask, network, gradient, width)
-      const updated = shards.backward(at % 2, rate, step)
-      if (at + 1 < perEpoch) fillNext(at + 1)
-      updated()
-      if (step % STEPS_PER_REPORT === 0) tools.onStep(step, steps, losses / (at + 1))
+      sparse.backward(batch, gradient, rate, step)
+      losses += finite(loss + missed, epoch, step)
+      if (step % STEPS_PER_REPORT === 0 || step === steps) tools.onStep(step, losses / (at + 1))
     }
-    if (!tools.after(epoch, weights(), losses / perEpoch)) return weights()
+    if (input.watched || epoch === epochs) logits = await heldLogits(held, tree, parts)
+    tools.onEpoch(epoch, losses / perEpoch, input.watched ? rightPaths(logits!, tree) : undefined)
   }
-  return weights()
+  const biases = beside?.biases ?? new Float32Array()
+  return { weights: { columns, table: table.slice(), heads: head.weights(), biases }, vocabulary, logits: logits! }
 }
 
-/** First weights of the network's columns; row 0 and the margins start from nothing. */
-function spreadOut(tables: readonly Float32Array[], columns: Columns, spread: number, next: Random): void {
-  const own = columns.width / tables.length
-  tables.forEach((table, index) => {
-    for (let i = own; i < table.length; i++)
-      if (index * own + (i % own) < columns.network) table[i] = spread * normal(next)
-  })
+/** Logits of rows that are not learned from, each level for itself: the network's, and a share of the margins'. */
+async function heldLogits(
+  { rows, gold }: Subset,
+  tree: Tree,
+  { columns, fill, sparse, head, beside, batch, sums, hidden }: Parts,
+): Promise<LevelLogits> {
+  const { network, width } = columns
+  const batchRows = hidden.length / network
+  const logits = tree.nodes.map((nodes) => new Float32Array(rows.length * nodes))
+  for (let from = 0; from < rows.length; from += batchRows) {
+    fill(batch, rows, from, Math.min(from + batchRows, rows.length))
+    sparse.forward(batch, sums)
+    for (let row = 0; row < batch.rows; row++)
+      for (let k = 0; k < network; k++) hidden[row * network + k] = Math.max(sums[row * width + k]!, 0)
+    const said = await head.logits(hidden, batch.rows)
+    if (beside) addMargins(said, beside.biases, { sums, width, at: network, rows: batch.rows })
+    said.forEach((own, level) => logits[level]!.set(own, from * tree.nodes[level]!))
+  }
+  return { rows: rows.length, logits, gold }
+}
+
+/** First weights of the network's columns, even within ± √3 · spread; row 0 and the margins start from nothing. */
+function spreadOut(table: Float32Array, { network, width }: Columns, spread: number, next: Random): void {
+  const widest = Math.sqrt(3) * spread
+  for (let row = width; row < table.length; row += width)
+    for (let k = 0; k < network; k++) table[row + k] = widest * (2 * next() - 1)
 }
 
 /** The network's sums [rows × width → rows × network] where they are above nothing, some left out; `mask` says how. */
@@ -174,10 +222,9 @@ function spreadBack(
   gradient: Float32Array,
   width: number,
 ): void {
-  for (let i = 0; i < slopes.length; i++) {
-    const row = Math.floor(i / network)
-    gradient[row * width + (i - row * network)] = slopes[i]! * mask[i]!
-  }
+  const rows = slopes.length / network
+  for (let row = 0; row < rows; row++)
+    for (let k = 0; k < network; k++) gradient[row * width + k] = slopes[row * network + k]! * mask[row * network + k]!
 }
 
 /** Linear warm-up, then linear decay to nothing; progress in (0, 1]. */
@@ -185,36 +232,11 @@ function schedule(progress: number, warmup: number): number {
   return progress < warmup ? progress / warmup : (1 - progress) / (1 - warmup)
 }
 
-function targets({ nodeOf }: Tree, gold: Int32Array): Record<string, Tensor> {
-  const nodes = nodeOf.map((of) => gold.map((path) => of[path]!))
-  return Object.fromEntries(nodes.map((data, level) => [`y${level}`, { dtype: 'int32', dims: [data.length], data }]))
-}
+/** Per level, the node of each path. */
+const goldNodes = ({ nodeOf }: Tree, gold: Int32Array): Int32Array[] =>
+  nodeOf.map((of) => gold.map((path) => of[path]!))
 
 function finite(loss: number, epoch: number, step: number): number {
   if (!Number.isFinite(loss)) throw new SluiceError('SL503', `the loss is ${loss} in epoch ${epoch}, step ${step}`)
   return loss
-}
-
-function headState(width: number, tree: Tree, spread: number, next: Random): Record<string, Tensor> {
-  const state: Record<string, Tensor> = {}
-  tree.nodes.forEach((nodes, level) => {
-    const make = (name: string, dims: readonly number[], value: () => number) => {
-      const size = dims.reduce((product, dim) => product * dim, 1)
-      state[name] = { dtype: 'float32', dims, data: Float32Array.from({ length: size }, value) }
-    }
-    make(`w${level}`, [width, nodes], () => spread * normal(next))
-    make(`b${level}`, [nodes], () => 0)
-    for (const moment of ['m', 'v']) {
-      make(`w${level}.${moment}`, [width, nodes], () => 0)
-      make(`b${level}.${moment}`, [nodes], () => 0)
-    }
-  })
-  return state
-}
-
-function heads(state: Readonly<Record<string, Tensor>>, tree: Tree): Weights['heads'] {
-  return tree.nodes.map((_, level) => ({
-    w: state[`w${level}`]!.data as Float32Array,
-    b: state[`b${level}`]!.data as Float32Array,
-  }))
 }

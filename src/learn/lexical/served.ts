@@ -11,7 +11,7 @@ import type { Manifest } from '../../ports/manifest.ts'
 const BATCH_ROWS = 32
 
 /** Probabilities [rows × paths] of normalised texts. */
-export async function served(
+export async function answers(
   graph: Compiled,
   texts: readonly (readonly string[])[],
   settings: FeatureSettings,
@@ -71,7 +71,7 @@ export async function goldenBatch(
     const path = labels.paths[Math.floor((row * labels.paths.length) / rows)]!
     return Array.from({ length: segments }, (_, segment) => (segment === 0 ? normalise(path.join(' ')) : ''))
   })
-  const probabilities = await served(graph, texts, settings)
+  const probabilities = await answers(graph, texts, settings)
   const width = labels.paths.length
   return texts.map((own, row) => ({
     texts: own,

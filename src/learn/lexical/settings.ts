@@ -18,7 +18,6 @@ export interface LexicalSettings {
   readonly width: number
   /** Columns of the table at most: its bytes per bucket. */
   readonly columnsMax: number
-  readonly threads: number
   readonly learningRate: number
   /** Share of the steps in which the rate rises; it falls linearly to nothing in the rest. */
   readonly warmup: number
@@ -30,7 +29,7 @@ export interface LexicalSettings {
   readonly levelDecay: number
   /** Deviation of the first weights. */
   readonly spread: number
-  /** Share of the rows kept for validation, and how many rows are wanted: little data is cut into several parts. */
+  /** Share of the rows kept for validation, and about how many rows are wanted: little data is cut into several parts. */
   readonly validationShare: number
   readonly validationRows: number
   /** More rows than this are not held out, however much data there is: their logits would fill the memory. */
@@ -54,8 +53,7 @@ export const LEXICAL: LexicalSettings = {
   idfPower: 0.5,
   width: 128,
   columnsMax: 224,
-  threads: 2,
-  learningRate: 0.005,
+  learningRate: 0.007,
   warmup: 0.05,
   adamw: ADAMW,
   featureDropout: 0.3,
@@ -67,7 +65,7 @@ export const LEXICAL: LexicalSettings = {
   validationRows: 4000,
   validationRowsMax: 20_000,
   foldsMax: 4,
-  rowsSeen: 200_000,
+  rowsSeen: 250_000,
   epochsMin: 6,
   epochsMax: 40,
   patience: 4,
@@ -97,12 +95,11 @@ export interface Columns {
   readonly width: number
 }
 
-/** Columns of a shard come in multiples of this. */
+/** Columns of a table come in multiples of this: kernels take eight at a time. */
 const COLUMNS_STEP = 8
 
 /** Margins take a column a path, where that leaves the network its whole width: else it does better alone. */
-export function columnsFor(tree: Tree, { width, columnsMax, threads }: LexicalSettings): Columns {
+export function columnsFor(tree: Tree, { width, columnsMax }: LexicalSettings): Columns {
   const margins = width + tree.paths > columnsMax ? 0 : marginColumns(tree)
-  const step = threads * COLUMNS_STEP
-  return { network: width, margins, width: Math.ceil((width + margins) / step) * step }
+  return { network: width, margins, width: Math.ceil((width + margins) / COLUMNS_STEP) * COLUMNS_STEP }
 }

@@ -1,18 +1,18 @@
-// Training of a lexical model from examples: a validated fit that says how good it is and how long to train, then a
-// fit on all rows. Little data is validated on several parts in turn, each by a fit that never saw it. Calibration and
-// thresholds come from the validated fits only, so they are honest about unseen rows.
+// Training of a lexical model from examples: at once a fit on all rows, which is served, and one that never sees a part of
+// them, which says how good that is; of little data several parts, each by a fit of its own. Calibration and thresholds
+// come from the rows held out only, so they are honest about unseen rows.
 import { fitTemperatures } from '../../core/calibration/temperature.ts'
 import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { SluiceError } from '../../core/error.ts'
 import { hash32 } from '../../core/random.ts'
 import { distributionsOf, judge } from '../judge.ts'
-import { featuresFor, vocabulary as vocabularyOf } from './batches.ts'
+import { featuresFor, rowFeatures } from './batches.ts'
 import { servingGraph } from './export.ts'
-import { fit } from './fit.ts'
+import { stepsOf } from './fit.ts'
+import { fits } from './fits.ts'
 import { epochsFor, heldShare } from './settings.ts'
-import { goldenBatch, served, servedAccuracy } from './served.ts'
-import { levelLogits, pathAccuracy } from './validate.ts'
+import { answers, goldenBatch, servedAccuracy } from './served.ts'
 import type { Certificate } from '../../core/calibration/certificate.ts'
 import type { Isotonic } from '../../core/calibration/isotonic.ts'
 import type { LevelLogits } from '../../core/calibration/temperature.ts'
@@ -22,31 +22,23 @@ import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
 import type { Manifest } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
 import type { Judgement } from '../judge.ts'
-import type { Vocabulary } from './batches.ts'
-import type { Weights } from './fit.ts'
+import type { RowFeatures, Subset } from './batches.ts'
+import type { Fitted } from './fit.ts'
 import type { LexicalSettings } from './settings.ts'
-import type { Held } from './validate.ts'
-
-/** A fit on what is not held out, first or again for another part of the rows; then the fit that is served. */
-export type Phase = 'validated' | 'another part' | 'all rows'
 
 export type Progress =
-  | {
-      readonly kind: 'step'
-      readonly phase: Phase
-      readonly step: number
-      readonly steps: number
-      readonly loss: number
-    }
+  /** Of all fits together; `loss` is the mean of the running epoch of the one that is spoken of. */
+  | { readonly kind: 'step'; readonly step: number; readonly steps: number; readonly loss: number }
+  /** All fits that hold rows out have ended an epoch: their mean loss, and accuracy per level on the rows held out. */
   | {
       readonly kind: 'epoch'
-      readonly phase: Phase
       readonly epoch: number
       readonly epochs: number
       readonly loss: number
-      /** Validation accuracy per level; absent while fitting all rows. */
-      readonly accuracy?: readonly number[]
+      readonly accuracy: readonly number[]
     }
+  /** An earlier epoch was better: all are fitted again, for so many. */
+  | { readonly kind: 'again'; readonly epochs: number }
 
 export interface TrainTools {
   readonly runtime: GraphRuntime
@@ -89,52 +81,39 @@ export async function trainLexical(
   tools: TrainTools,
 ): Promise<TrainedLexical> {
   const tree = treeOf(data.labels)
-  const features = featuresFor(data.examples, given.features, given.bucketsMax)
-  const settings = { ...given, features }
+  const settings = { ...given, features: featuresFor(data.examples, given.features, given.bucketsMax) }
+  const features = rowFeatures(data.examples, settings.features)
   const parts = splits(data, settings)
-  const { kept, held } = parts[0]!
-  const first = await fitValidated(parts[0]!, tree, seed, settings, tools)
-  const folds = [first]
-  for (const part of parts.slice(1)) folds.push(await fitFold(part, tree, first.epochs, seed, settings, tools))
+  const { epochs, folds, whole } = await fitAll({ features, parts, tree, seed, settings }, tools)
   const logits = together(folds.map((fold) => fold.logits))
   const temperatures = fitTemperatures(logits, tree).map((own) => own / settings.power)
   const judged = judge(distributionsOf(logits, tree, temperatures), tree, settings.precision, settings.power)
   const even = tree.nodes.map(() => 1)
   const plain = judge(distributionsOf(logits, tree, even), tree, settings.precision)
+  const served = ({ weights, vocabulary }: Fitted) =>
+    tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
   const probabilities: Float32Array[] = []
-  for (const [index, { weights, vocabulary }] of folds.entries()) {
-    const model = tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
-    const texts = parts[index]!.held.examples.map((example) => example.texts)
-    probabilities.push(await withCompiled(tools.runtime, model, (graph) => served(graph, texts, features)))
+  for (const [index, fold] of folds.entries()) {
+    const texts = Array.from(parts[index]!.held.rows, (row) => data.examples[row]!.texts)
+    probabilities.push(
+      await withCompiled(tools.runtime, served(fold), (graph) => answers(graph, texts, settings.features)),
+    )
   }
-  const all = { examples: [...kept.examples, ...held.examples], gold: joined([kept.gold, held.gold]) }
-  const vocabulary = vocabularyOf(all.examples, features, settings.idfPower)
-  const weights = await fit(
-    { ...all, tree, vocabulary, epochs: first.epochs, seed, settings },
-    {
-      ...tools,
-      onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'all rows', step, steps, loss }),
-      after: (epoch, _, loss) => {
-        tools.report({ kind: 'epoch', phase: 'all rows', epoch, epochs: first.epochs, loss })
-        return true
-      },
-    },
-  )
-  const model = tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
+  const model = served(whole)
   const golden = await withCompiled(tools.runtime, model, (graph) =>
-    goldenBatch(graph, data.labels, data.segments.length, features),
+    goldenBatch(graph, data.labels, data.segments.length, settings.features),
   )
   return {
     model,
-    features,
+    features: settings.features,
     golden,
     temperatures,
     thresholds: judged.thresholds,
     certificate: judged.certificate,
     promise: judged.promise,
     isotonic: judged.isotonic,
-    epochs: first.epochs,
-    trainingRows: all.examples.length,
+    epochs,
+    trainingRows: data.examples.length,
     validation: {
       rows: judged.rows,
       accuracy: judged.accuracy,
@@ -146,6 +125,92 @@ export async function trainLexical(
     },
     heldProbabilities: probabilities,
   }
+}
+
+interface Fits {
+  readonly features: RowFeatures
+  readonly parts: readonly Part[]
+  readonly tree: Tree
+  readonly seed: number
+  readonly settings: LexicalSettings
+}
+
+interface AllFits {
+  readonly epochs: number
+  /** One a part. */
+  readonly folds: readonly Fitted[]
+  /** Of all rows. */
+  readonly whole: Fitted
+}
+
+/**
+ * The fits of all parts and of all rows, at once. Where the rows held out were better answered after an earlier epoch,
+ * all are fitted again, for so many epochs.
+ */
+async function fitAll(of: Fits, tools: TrainTools): Promise<AllFits> {
+  const planned = epochsFor(of.parts[0]!.kept.rows.length, of.settings)
+  const first = await fitFor(planned, of, tools, of.settings.patience)
+  const epochs = first.best
+  if (epochs < planned) tools.report({ kind: 'again', epochs })
+  const { ended } = epochs === planned ? first : await fitFor(epochs, of, tools, planned)
+  return { epochs, folds: ended!.slice(0, -1), whole: ended!.at(-1)! }
+}
+
+/** So many epochs of all fits, or fewer where `patience` epochs after the best one were worse: then nothing `ended`. */
+async function fitFor(
+  epochs: number,
+  { parts, features, tree, seed, settings }: Fits,
+  tools: TrainTools,
+  patience: number,
+) {
+  const all = joinedSubset(parts[0]!)
+  const inputs = [
+    ...parts.map(({ kept, held }) => ({ kept, held, watched: true })),
+    { kept: all, held: { rows: new Int32Array(), gold: new Int32Array() }, watched: false },
+  ].map((rows) => ({ ...rows, features, tree, epochs, seed, settings }))
+  const steps = inputs.map(({ kept }) => stepsOf(kept.rows.length, epochs))
+  const total = steps.reduce((sum, own) => sum + own, 0)
+  const done = steps.map(() => 0)
+  const heldRows = parts.reduce((sum, { held }) => sum + held.rows.length, 0)
+  const seen = Array.from({ length: epochs }, () => ({ fits: 0, loss: 0, right: tree.nodes.map(() => 0) }))
+  const curve: number[] = []
+  const ended = await fits(inputs, {
+    ...tools,
+    atOnce: navigator.hardwareConcurrency,
+    onStep: (index, step, loss) => {
+      done[index] = step
+      tools.report({ kind: 'step', step: done.reduce((sum, own) => sum + own, 0), steps: total, loss })
+    },
+    onEpoch: (_, epoch, loss, right) => {
+      if (right === undefined) return true
+      const own = seen[epoch - 1]!
+      own.fits += 1
+      own.loss += loss / parts.length
+      right.forEach((count, level) => (own.right[level]! += count))
+      if (own.fits < parts.length) return true
+      const accuracy = own.right.map((count) => count / heldRows)
+      curve.push(accuracy.at(-1)!)
+      tools.report({ kind: 'epoch', epoch, epochs, loss: own.loss, accuracy })
+      return epoch - bestEpoch(curve, epochs, heldRows) < patience
+    },
+  })
+  return { ended, best: bestEpoch(curve, epochs, heldRows) }
+}
+
+/** Before this share of the epochs the rate is too high for an epoch's accuracy to mean much. */
+const EPOCHS_TRUSTED = 0.6
+
+/**
+ * The last epoch of a curve of accuracies, or an earlier one that was better by more than a standard error of so many
+ * rows (the rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3), of `epochs` in all.
+ */
+export function bestEpoch(curve: readonly number[], epochs: number, rows: number): number {
+  const last = curve.at(-1)!
+  let best = curve.length
+  for (let epoch = Math.ceil(epochs * EPOCHS_TRUSTED); epoch < curve.length; epoch++)
+    if (curve[epoch - 1]! > curve[best - 1]!) best = epoch
+  const error = Math.sqrt((last * (1 - last)) / rows)
+  return curve[best - 1]! - last > error ? best : curve.length
 }
 
 async function withCompiled<T>(
@@ -162,8 +227,8 @@ async function withCompiled<T>(
 }
 
 interface Part {
-  readonly kept: Held
-  readonly held: Held
+  readonly kept: Subset
+  readonly held: Subset
 }
 
 /**
@@ -172,94 +237,30 @@ interface Part {
  */
 export function split(data: Examples, share: number, fold = 0): Part {
   const indices = pathIndex(data.labels)
-  const side = (wanted: boolean): Held => {
-    const isHeld = (text: string) => Math.floor(hash32(text) / 2 ** 32 / share) === fold
-    const examples = data.examples.filter(({ texts }) => isHeld(texts[0]!) === wanted)
-    return { examples, gold: Int32Array.from(examples, ({ label }) => indices.get(pathKey(label))!) }
+  const isHeld = data.examples.map(({ texts }) => Math.floor(hash32(texts[0]!) / 2 ** 32 / share) === fold)
+  const side = (wanted: boolean): Subset => {
+    const rows = Int32Array.from(isHeld.keys().filter((row) => isHeld[row] === wanted))
+    return { rows, gold: rows.map((row) => indices.get(pathKey(data.examples[row]!.label))!) }
   }
   return { kept: side(false), held: side(true) }
 }
 
-/** As many parts as it takes to hold out enough rows. Throws SL502 where the first is empty or all there is. */
+/** As many parts as it takes to hold out about enough rows. Throws SL502 where the first is empty or all there is. */
 function splits(data: Examples, settings: LexicalSettings): Part[] {
   const { validationRows, foldsMax } = settings
   const share = heldShare(data.examples.length, settings)
-  const wanted = Math.ceil(validationRows / (share * data.examples.length))
+  const wanted = Math.round(validationRows / (share * data.examples.length))
   const count = Math.max(1, Math.min(foldsMax, wanted))
   const parts = Array.from({ length: count }, (_, fold) => split(data, share, fold))
-  const [first, ...more] = parts.filter(({ kept, held }) => kept.examples.length > 0 && held.examples.length > 0)
+  const [first, ...more] = parts.filter(({ kept, held }) => kept.rows.length > 0 && held.rows.length > 0)
   if (first === undefined || first !== parts[0])
     throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
   return [first, ...more]
 }
 
-interface Validated {
-  readonly logits: LevelLogits
-  readonly weights: Weights
-  readonly vocabulary: Vocabulary
-  readonly epochs: number
-}
-
-/** Before this share of the epochs the rate is too high for an epoch's accuracy to mean much. */
-const EPOCHS_TRUSTED = 0.6
-
-async function fitValidated(
-  { kept, held }: Part,
-  tree: Tree,
-  seed: number,
-  settings: LexicalSettings,
-  tools: TrainTools,
-): Promise<Validated> {
-  const vocabulary = vocabularyOf(kept.examples, settings.features, settings.idfPower)
-  const even = tree.nodes.map(() => 1)
-  const epochs = epochsFor(kept.examples.length, settings)
-  let best: (Validated & { readonly accuracy: number }) | undefined
-  await fit(
-    { ...kept, tree, vocabulary, epochs, seed, settings },
-    {
-      ...tools,
-      onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'validated', step, steps, loss }),
-      after: (epoch: number, weights: Weights, loss: number) => {
-        const logits = levelLogits(held, weights, tree, vocabulary, settings)
-        const accuracy = pathAccuracy(logits, tree, even)
-        tools.report({ kind: 'epoch', phase: 'validated', epoch, epochs, loss, accuracy })
-        if (epoch < epochs * EPOCHS_TRUSTED) return true
-        if (best === undefined || accuracy.at(-1)! >= best.accuracy)
-          best = { logits, vocabulary, weights: copied(weights), epochs: epoch, accuracy: accuracy.at(-1)! }
-        return epoch - best.epochs < Math.max(settings.patience, epochs / 4)
-      },
-    },
-  )
-  return best!
-}
-
-/** A fit of another part, for as many epochs as the first took. */
-async function fitFold(
-  { kept, held }: Part,
-  tree: Tree,
-  epochs: number,
-  seed: number,
-  settings: LexicalSettings,
-  tools: TrainTools,
-): Promise<Validated> {
-  const vocabulary = vocabularyOf(kept.examples, settings.features, settings.idfPower)
-  const weights = await fit(
-    { ...kept, tree, vocabulary, epochs, seed, settings },
-    {
-      ...tools,
-      onStep: (step, steps, loss) => tools.report({ kind: 'step', phase: 'another part', step, steps, loss }),
-      after: (epoch, _, loss) => {
-        tools.report({ kind: 'epoch', phase: 'another part', epoch, epochs, loss })
-        return true
-      },
-    },
-  )
-  return { logits: levelLogits(held, weights, tree, vocabulary, settings), weights, vocabulary, epochs }
-}
-
-/** Training goes on in the same memory. */
-function copied({ columns, tables, heads, biases }: Weights): Weights {
-  return { columns, tables: tables.map((table) => Float32Array.from(table)), heads, biases: biases.slice() }
+/** All rows, those held out last. */
+function joinedSubset({ kept, held }: Part): Subset {
+  return { rows: joined([kept.rows, held.rows]), gold: joined([kept.gold, held.gold]) }
 }
 
 /** Rows of all parts, one after the other. */

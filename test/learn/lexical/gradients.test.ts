@@ -5,11 +5,13 @@ import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { labelSet } from '../../../src/core/labels.ts'
 import { tree as treeOf } from '../../../src/core/lexical/tree.ts'
 import { normal, random } from '../../../src/core/random.ts'
-import { ADAMW, adamwFeeds } from '../../../src/learn/adamw.ts'
-import { headStep } from '../../../src/learn/lexical/head.ts'
+import { ADAMW } from '../../../src/learn/adamw.ts'
+import { embeddingArrays, embeddingBytes, embeddings } from '../../../src/learn/lexical/embeddings.ts'
+import { headBytes, startHead } from '../../../src/learn/lexical/head-fit.ts'
+import { headGradients, headLogits } from '../../../src/learn/lexical/head.ts'
+import { LEXICAL } from '../../../src/learn/lexical/settings.ts'
 import { marginColumns, margins } from '../../../src/learn/lexical/margins.ts'
-import { shard, shardArrays, shardBytes } from '../../../src/learn/lexical/shard.ts'
-import { arena, sharedMemory } from '../../../src/learn/simd.ts'
+import { arena, bytesOf, kernelMemory } from '../../../src/learn/simd.ts'
 import type { Tensor } from '../../../src/ports/graph.ts'
 
 const next = random(11)
@@ -19,74 +21,118 @@ const tensor = (...dims: number[]): Tensor & { data: Float32Array } => ({
   data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => normal(next)),
 })
 
-describe('the head’s training step', () => {
-  const settings = { width: 5, classes: [3, 4], levelWeights: [0.5, 1], labelSmoothing: 0.1, adamw: ADAMW }
+describe('the head’s gradients', () => {
+  const settings = { width: 5, classes: [3, 4], levelWeights: [0.5, 1], labelSmoothing: 0.1 }
   const feeds: Record<string, Tensor> = {
     h: tensor(2, 5),
     y0: { dtype: 'int32', dims: [2], data: new Int32Array([2, 0]) },
     y1: { dtype: 'int32', dims: [2], data: new Int32Array([1, 3]) },
-    ...adamwFeeds(1, 0, ADAMW),
+    w0: tensor(5, 3),
+    b0: tensor(3),
+    w1: tensor(5, 4),
+    b1: tensor(4),
   }
-  settings.classes.forEach((classes, level) => {
-    for (const kind of ['', '.m', '.v']) {
-      feeds[`w${level}${kind}`] =
-        kind === '' ? tensor(5, classes) : { ...tensor(5, classes), data: new Float32Array(5 * classes) }
-      feeds[`b${level}${kind}`] =
-        kind === '' ? tensor(classes) : { ...tensor(classes), data: new Float32Array(classes) }
-    }
-  })
 
-  it('gives the gradient of its own loss with respect to sums and parameters', async () => {
-    const step = await runtime.compile(runtime.serialise(headStep(settings)), { threads: 1 })
-    const outputs = await step.run(feeds)
+  it('are those of its own loss with respect to sums and parameters', async () => {
+    const graph = await runtime.compile(runtime.serialise(headGradients(settings)), { threads: 1 })
+    const outputs = await graph.run(feeds)
     const lossAt = async (name: string, at: number, change: number) => {
       const data = Float32Array.from(feeds[name]!.data as Float32Array)
       data[at]! += change
-      const { loss } = await step.run({ ...feeds, [name]: { ...feeds[name]!, data } })
+      const { loss } = await graph.run({ ...feeds, [name]: { ...feeds[name]!, data } })
       return Number(loss!.data[0])
     }
-    // After one step from nothing the first moment is (1 − β1) times the gradient.
-    const gradients: [string, Float32Array, number][] = [
-      ['h', outputs['dh']!.data as Float32Array, 1],
-      ...['w0', 'b0', 'w1', 'b1'].map((name): [string, Float32Array, number] => [
-        name,
-        outputs[`${name}.m'`]!.data as Float32Array,
-        1 - ADAMW.beta1,
-      ]),
-    ]
-    for (const [name, gradient, scale] of gradients)
+    for (const name of ['h', 'w0', 'b0', 'w1', 'b1']) {
+      const gradient = outputs[`d${name}`]!.data as Float32Array
+      assert.equal(gradient.length, feeds[name]!.data.length)
       for (let at = 0; at < gradient.length; at++) {
         const slope = ((await lossAt(name, at, 1e-2)) - (await lossAt(name, at, -1e-2))) / 2e-2
-        assert.ok(Math.abs(slope - gradient[at]! / scale) < 2e-3, `${name}[${at}]: ${slope} ${gradient[at]! / scale}`)
+        assert.ok(Math.abs(slope - gradient[at]!) < 2e-3, `${name}[${at}]: ${slope} ${gradient[at]!}`)
       }
-    await step.close()
+    }
+    await graph.close()
+  })
+})
+
+describe('the head in a fit', () => {
+  it('takes AdamW’s steps, as written out, and answers with the weights it has then', async () => {
+    const size = { width: 5, classes: [3, 4] }
+    const settings = { ...LEXICAL, ...size, adamw: { ...ADAMW, weightDecay: 0.1 } }
+    const memory = kernelMemory(headBytes(size))
+    const head = await startHead(memory, arena(memory), settings, random(5), runtime)
+    const graph = await runtime.compile(
+      runtime.serialise(
+        headGradients({ ...size, levelWeights: [LEXICAL.levelDecay, 1], labelSmoothing: LEXICAL.labelSmoothing }),
+      ),
+      { threads: 1 },
+    )
+    const hidden = tensor(2, 5).data
+    const gold = [new Int32Array([2, 0]), new Int32Array([1, 3])]
+    const named = (): Record<string, Tensor & { readonly data: Float32Array }> =>
+      Object.fromEntries(
+        head.weights().flatMap(({ w, b }, level) => [
+          [`w${level}`, { dtype: 'float32', dims: [5, size.classes[level]!], data: w } as const],
+          [`b${level}`, { dtype: 'float32', dims: [size.classes[level]!], data: b } as const],
+        ]),
+      )
+    const expected = named()
+    const moments = Object.fromEntries(
+      Object.entries(expected).map(([name, { data }]) => [name, [...data].map(() => [0, 0])]),
+    )
+    const rate = 0.01
+    for (const step of [1, 2, 3]) {
+      const said = await graph.run({
+        ...expected,
+        h: { dtype: 'float32', dims: [2, 5], data: hidden },
+        y0: { dtype: 'int32', dims: [2], data: gold[0]! },
+        y1: { dtype: 'int32', dims: [2], data: gold[1]! },
+      })
+      const { loss, dh } = await head.step(hidden, gold, rate, step)
+      assert.ok(Math.abs(loss - Number(said['loss']!.data[0])) < 1e-6)
+      assert.equal(dh.length, hidden.length)
+      for (const [name, { data }] of Object.entries(expected))
+        data.forEach((value, at) => {
+          const g = Number(said[`d${name}`]!.data[at])
+          const own = moments[name]![at]!
+          own[0] = 0.9 * own[0]! + 0.1 * g
+          own[1] = 0.999 * own[1]! + 0.001 * g * g
+          const change = own[0] / (1 - 0.9 ** step) / (Math.sqrt(own[1] / (1 - 0.999 ** step)) + 1e-8)
+          data[at] = value * (name.startsWith('w') ? 1 - rate * 0.1 : 1) - rate * change
+        })
+      for (const [name, { data }] of Object.entries(named()))
+        data.forEach((value, at) => assert.ok(Math.abs(value - expected[name]!.data[at]!) < 1e-4, `${name}[${at}]`))
+    }
+    const logits = await runtime.compile(runtime.serialise(headLogits(size)), { threads: 1 })
+    const outputs = await logits.run({ ...named(), h: { dtype: 'float32', dims: [2, 5], data: hidden } })
+    assert.deepEqual(await head.logits(hidden, 2), [outputs['logits0']!.data, outputs['logits1']!.data])
+    await Promise.all([head.close(), graph.close(), logits.close()])
   })
 })
 
 describe('the sparse half', () => {
   const columns = 8
-  const size = { buckets: 4, columns, features: 8 }
-  /** A shard of four rows, two of them in the batch's first row and two in its second. */
-  function made(table: (at: number) => number) {
-    const memory = sharedMemory(shardBytes(size) + 4096)
+  /** A table of four rows, two of them in the batch's first row and two in its second. */
+  function made(table: (at: number) => number, blocks: readonly number[] = [columns]) {
+    const size = { buckets: 4, columns, blocks, features: 8 }
+    const memory = kernelMemory(embeddingBytes(size) + bytesOf(3) + 2 * bytesOf(4) + bytesOf(2 * columns))
     const all = arena(memory)
-    const arrays = shardArrays(all, size)
+    const arrays = embeddingArrays(all, size)
     arrays.table.forEach((_, at, values) => (values[at] = table(at)))
     const batch = { rows: 2, offsets: all.ints(3), ids: all.ints(4), weights: all.floats(4) }
     batch.offsets.set([0, 2, 4])
     batch.ids.set([1, 3, 3, 0])
     batch.weights.set([0.5, 2, 1, -1])
-    const dense = all.floats(2 * (columns + 1))
-    const own = shard(memory, arrays, columns, { ...ADAMW, weightDecay: 0 })
+    const dense = all.floats(2 * columns)
+    const own = embeddings(memory, arrays, size, { ...ADAMW, weightDecay: 0 })
     return { own, batch, dense, table: arrays.table }
   }
 
   it('sums weighted rows, each time anew', () => {
     const { own, batch, dense } = made((at) => at)
     const lines = [(k: number) => 0.5 * (8 + k) + 2 * (24 + k), (k: number) => 24 + k - k]
-    const expected = lines.flatMap((line) => [0, ...Array.from({ length: columns }, (_, k) => line(k))])
+    const expected = lines.flatMap((line) => Array.from({ length: columns }, (_, k) => line(k)))
     for (let round = 0; round < 2; round++) {
-      own.forward(batch, dense, columns + 1, 1)
+      own.forward(batch, dense)
       assert.deepEqual([...dense], expected)
     }
   })
@@ -94,14 +140,49 @@ describe('the sparse half', () => {
   it('moves only the rows of the batch, each against its summed gradient', () => {
     const { own, batch, dense, table } = made(() => 0)
     dense.forEach((_, at) => (dense[at] = at % 2 === 0 ? 1 : -1))
-    // AdamW's first step is the rate times the sign of the gradient: row 1 .5·(1,−1,…), row 3 3·(…), row 0 −1·(…).
+    // RMSProp's first steps along one gradient are the rate times its sign: row 1 .5·(1,−1,…), row 3 3·(…), row 0 −1·(…).
     const expected = [-1, 1, 0, 1]
     for (const round of [1, 2]) {
-      own.backward(batch, dense, columns, 0, 0.1, round)
+      own.backward(batch, dense, 0.1, round)
       table.forEach((value, at) => {
         const moved = expected[Math.floor(at / columns)]! * (at % 2 === 0 ? -0.1 : 0.1)
         assert.ok(Math.abs(value - round * moved) < 1e-6, `${at}: ${value}`)
       })
+    }
+  })
+
+  it('takes steps by the mean square of four lanes, a block of columns each', () => {
+    const next = random(3)
+    for (const blocks of [[columns], [4, 4]]) {
+      const { own, batch, dense, table } = made(() => 1, blocks)
+      const squares = Array.from({ length: 4 }, () => blocks.map(() => [0, 0, 0, 0]))
+      const expected = Float64Array.from(table)
+      for (const step of [1, 2, 3]) {
+        dense.forEach((_, at) => (dense[at] = normal(next) * (at % columns < 4 ? 1 : 100)))
+        const gradient = new Float64Array(table.length)
+        for (let row = 0; row < batch.rows; row++)
+          for (let j = batch.offsets[row]!; j < batch.offsets[row + 1]!; j++)
+            for (let k = 0; k < columns; k++)
+              gradient[batch.ids[j]! * columns + k]! += batch.weights[j]! * dense[row * columns + k]!
+        for (const id of [0, 1, 3]) {
+          let from = 0
+          blocks.forEach((width, block) => {
+            const own4 = squares[id]![block]!
+            for (let lane = 0; lane < 4; lane++) {
+              const places = Array.from({ length: width / 4 }, (_, k) => id * columns + from + 4 * k + lane)
+              const mean = places.reduce((sum, at) => sum + gradient[at]! ** 2, 0) / places.length
+              own4[lane] = 0.999 * own4[lane]! + 0.001 * mean
+              const scale = 0.1 / (Math.sqrt(own4[lane]! / (1 - 0.999 ** step)) + 1e-8)
+              for (const at of places) expected[at]! -= scale * gradient[at]!
+            }
+            from += width
+          })
+        }
+        own.backward(batch, dense, 0.1, step)
+        table.forEach((value, at) =>
+          assert.ok(Math.abs(value - expected[at]!) < 1e-4, `${blocks} ${at}: ${value} ${expected[at]}`),
+        )
+      }
     }
   })
 })

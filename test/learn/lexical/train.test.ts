@@ -47,10 +47,10 @@ describe('lexical training', () => {
   it('holds out more parts of little data, each row in one of them', async () => {
     const { validation } = await train({ ...SMALL, validationRows: 80, rowsSeen: 1500 })
     const data = await taxonomyExamples(rowsOf(shopRows(400)))
-    const parts = [0, 1].map((fold) => split(data, SMALL.validationShare, fold).held.examples)
+    const parts = [0, 1].map((fold) => split(data, SMALL.validationShare, fold).held.rows)
     assert.equal(validation.rows, parts[0]!.length + parts[1]!.length)
-    const titles = new Set(parts[0]!.map(({ texts }) => texts[0]))
-    assert.ok(parts[1]!.every(({ texts }) => !titles.has(texts[0])))
+    const rows = new Set(parts[0])
+    assert.ok(parts[1]!.every((row) => !rows.has(row)))
   })
 
   it('says SL503 when the loss is not finite', async () => {
@@ -63,9 +63,11 @@ describe('lexical training', () => {
 
   it('never puts equal titles on both sides of the validation split', async () => {
     const rows = shopRows(300)
-    const { kept, held } = split(await taxonomyExamples(rowsOf([...rows, ...rows])), 0.3)
-    const titles = new Set(kept.examples.map(({ texts }) => texts[0]))
-    assert.ok(held.examples.length > 0 && held.examples.every(({ texts }) => !titles.has(texts[0]!)))
+    const data = await taxonomyExamples(rowsOf([...rows, ...rows]))
+    const { kept, held } = split(data, 0.3)
+    const titleOf = (row: number) => data.examples[row]!.texts[0]
+    const titles = new Set(Array.from(kept.rows, titleOf))
+    assert.ok(held.rows.length > 0 && held.rows.every((row) => !titles.has(titleOf(row))))
   })
 
   it('holds out a share of the rows, but never so many that they fill the memory', () => {
