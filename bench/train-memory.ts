@@ -32,7 +32,7 @@ const file = join(dir, 'titles.jsonl')
 await writeTitles(file)
 say(`${ROWS} made-up titles, ${mega((await stat(file)).size)} on disk`)
 
-const settings = { ...LEXICAL, epochsMin: 1, rowsSeen: 1 }
+const settings = { ...LEXICAL, epochsMin: 1, effort: 1 }
 const signal = new AbortController().signal
 start_ms = performance.now()
 const { rows } = await readRows([file], signal)

@@ -36,7 +36,7 @@ export const SMALL: LexicalSettings = {
   ...LEXICAL,
   features: { ...LEXICAL.features, buckets: 4096 },
   width: 16,
-  rowsSeen: 3000,
+  effort: 150,
   validationRows: 1,
 }
 

@@ -41,7 +41,7 @@ export function softmax(scores: Float64Array, count: number, most: number): void
 }
 
 /** Temperatures are fitted on about so many rows, evenly spread: a number a level needs no more. */
-const ROWS = 2000
+const ROWS = 1000
 
 /** Mean negative log-likelihood of the gold paths; Infinity where a logit is not finite. */
 function jointLoss(data: LevelLogits, tree: Tree, temperatures: readonly number[]): number {

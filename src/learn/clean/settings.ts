@@ -4,11 +4,11 @@ import { LEXICAL } from '../lexical/settings.ts'
 import type { LexicalSettings } from '../lexical/settings.ts'
 
 const ROWS_SEEN_MIN = 42_000
-/** Labels of few rows are learned in more passes: with 25 rows a label in seven, with a hundred in five. */
-const ROWS_SEEN = 35
+/** Labels of few rows are learned in more passes, by the root of their number: with 25 rows a label in seven, with a hundred in five. */
+const EFFORT_A_LABEL = 35
 
 /** For so many rows of so many labels. */
 export function cleaner(rows: number, labels: number): LexicalSettings {
-  const rowsSeen = Math.max(ROWS_SEEN_MIN, ROWS_SEEN * Math.sqrt(rows * labels))
-  return { ...LEXICAL, width: 64, rowsSeen, epochsMin: 5, epochsMax: 20 }
+  const effort = Math.max(ROWS_SEEN_MIN / Math.sqrt(rows), EFFORT_A_LABEL * Math.sqrt(labels))
+  return { ...LEXICAL, width: 64, effort, epochsMin: 5, epochsMax: 20 }
 }

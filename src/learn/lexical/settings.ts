@@ -35,8 +35,8 @@ export interface LexicalSettings {
   /** More rows than this are not held out, however much data there is: their logits would fill the memory. */
   readonly validationRowsMax: number
   readonly foldsMax: number
-  /** Enough passes to see this many rows, within bounds. */
-  readonly rowsSeen: number
+  /** Epochs are this divided by the root of the rows, within bounds: the more rows, the fewer epochs and the more steps. */
+  readonly effort: number
   readonly epochsMin: number
   readonly epochsMax: number
   /** Passes without a better validation accuracy after which training ends. */
@@ -65,7 +65,7 @@ export const LEXICAL: LexicalSettings = {
   validationRows: 4000,
   validationRowsMax: 20_000,
   foldsMax: 4,
-  rowsSeen: 250_000,
+  effort: 1500,
   epochsMin: 6,
   epochsMax: 40,
   patience: 4,
@@ -84,8 +84,8 @@ export function heldShare(rows: number, { validationShare, validationRowsMax }: 
 }
 
 export function epochsFor(rows: number, settings: LexicalSettings): number {
-  const { rowsSeen, epochsMin, epochsMax } = settings
-  return Math.max(epochsMin, Math.min(epochsMax, Math.round(rowsSeen / Math.max(rows, 1))))
+  const { effort, epochsMin, epochsMax } = settings
+  return Math.max(epochsMin, Math.min(epochsMax, Math.round(effort / Math.sqrt(Math.max(rows, 1)))))
 }
 
 /** Columns of the table while training: the network's, then those of the margins, if any, then padding. */

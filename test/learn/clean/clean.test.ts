@@ -19,7 +19,7 @@ const OPTIONS: CleanOptions = {
   folds: 3,
   rounds: 1,
   seed: 1,
-  lexical: { ...SMALL, rowsSeen: 2800 },
+  lexical: { ...SMALL, effort: 200 },
   cleaning: CLEANING,
 }
 const tools = { runtime, signal: new AbortController().signal, report: () => {} }

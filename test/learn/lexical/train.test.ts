@@ -45,7 +45,7 @@ describe('lexical training', () => {
   })
 
   it('holds out more parts of little data, each row in one of them', async () => {
-    const { validation } = await train({ ...SMALL, validationRows: 80, rowsSeen: 1500 })
+    const { validation } = await train({ ...SMALL, validationRows: 80, effort: 75 })
     const data = await taxonomyExamples(rowsOf(shopRows(400)))
     const parts = [0, 1].map((fold) => split(data, SMALL.validationShare, fold).held.rows)
     assert.equal(validation.rows, parts[0]!.length + parts[1]!.length)
