@@ -26,9 +26,9 @@ ${data.warnings.map((warning) => `- ${warning}`).join('\n')}
 
 ## Figures
 Fitted beside this model, with the same settings, without a validation part, on little data several times, each time
-without another one: ${validation.rows} rows in all, chosen by a hash of the title so that equal titles never stand on both
-sides. They chose the number of epochs (${epochs}), the temperatures (${temperatures.map(tenth).join(', ')}) and the thresholds (${thresholdsText(thresholds)}),
-and gave these figures; this model was fitted on all rows.
+without another one: ${validation.rows} rows in all, chosen by a hash of the title so that equal titles never stand on both sides.
+These fits chose the number of epochs (${epochs}), the temperatures (${temperatures.map(tenth).join(', ')}) and the thresholds (${thresholdsText(thresholds)}), and
+gave these figures; this model was fitted on all rows.
 
 - accuracy, deeper levels only where the whole path is right: ${levels(validation.servedAccuracy)}
 - the same before rounding to eight bits: ${levels(validation.accuracy)}

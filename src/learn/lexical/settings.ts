@@ -29,7 +29,7 @@ export interface LexicalSettings {
   readonly levelDecay: number
   /** Deviation of the first weights. */
   readonly spread: number
-  /** Share of the rows kept for validation, and about how many rows are wanted: little data is cut into several parts. */
+  /** Share of the rows kept for validation, and how many rows are wanted: little data is cut into several parts. */
   readonly validationShare: number
   readonly validationRows: number
   /** More rows than this are not held out, however much data there is: their logits would fill the memory. */
@@ -62,7 +62,7 @@ export const LEXICAL: LexicalSettings = {
   levelDecay: 0.5,
   spread: 0.02,
   validationShare: 0.1,
-  validationRows: 4000,
+  validationRows: 3600,
   validationRowsMax: 20_000,
   foldsMax: 4,
   effort: 1500,

@@ -245,11 +245,11 @@ export function split(data: Examples, share: number, fold = 0): Part {
   return { kept: side(false), held: side(true) }
 }
 
-/** As many parts as it takes to hold out about enough rows. Throws SL502 where the first is empty or all there is. */
+/** As many parts as it takes to hold out enough rows. Throws SL502 where the first is empty or all there is. */
 function splits(data: Examples, settings: LexicalSettings): Part[] {
   const { validationRows, foldsMax } = settings
   const share = heldShare(data.examples.length, settings)
-  const wanted = Math.round(validationRows / (share * data.examples.length))
+  const wanted = Math.ceil(validationRows / (share * data.examples.length))
   const count = Math.max(1, Math.min(foldsMax, wanted))
   const parts = Array.from({ length: count }, (_, fold) => split(data, share, fold))
   const [first, ...more] = parts.filter(({ kept, held }) => kept.rows.length > 0 && held.rows.length > 0)
