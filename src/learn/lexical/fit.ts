@@ -110,7 +110,8 @@ export async function fit(input: FitInput, tools: FitTools): Promise<Fitted | un
   }
 }
 
-interface Parts {
+/** A fit while it runs. */
+interface Fitting {
   readonly columns: Columns
   readonly vocabulary: Vocabulary
   readonly next: Random
@@ -127,9 +128,9 @@ interface Parts {
   readonly hidden: Float32Array
 }
 
-async function loop(input: FitInput, tools: FitTools, parts: Parts): Promise<Fitted | undefined> {
+async function loop(input: FitInput, tools: FitTools, fitting: Fitting): Promise<Fitted | undefined> {
   const { kept, held, tree, settings, epochs } = input
-  const { columns, vocabulary, next, fill, table, sparse, head, beside, batch, sums, gradient, hidden } = parts
+  const { columns, vocabulary, next, fill, table, sparse, head, beside, batch, sums, gradient, hidden } = fitting
   const { network, width } = columns
   const batchRows = batchRowsFor(kept.rows.length)
   const dropout = { share: settings.featureDropout, next: random(input.seed + 1) }
@@ -159,7 +160,7 @@ async function loop(input: FitInput, tools: FitTools, parts: Parts): Promise<Fit
       losses += finite(loss + missed, epoch, step)
       if (step % STEPS_PER_REPORT === 0 || step === steps) tools.onStep(step, losses / (at + 1))
     }
-    if (input.watched || epoch === epochs) logits = await heldLogits(held, tree, parts)
+    if (input.watched || epoch === epochs) logits = await heldLogits(held, tree, fitting)
     tools.onEpoch(epoch, losses / perEpoch, input.watched ? rightPaths(logits!, tree) : undefined)
   }
   const biases = beside?.biases ?? new Float32Array()
@@ -170,7 +171,7 @@ async function loop(input: FitInput, tools: FitTools, parts: Parts): Promise<Fit
 async function heldLogits(
   { rows, gold }: Subset,
   tree: Tree,
-  { columns, fill, sparse, head, beside, batch, sums, hidden }: Parts,
+  { columns, fill, sparse, head, beside, batch, sums, hidden }: Fitting,
 ): Promise<LevelLogits> {
   const { network, width } = columns
   const batchRows = hidden.length / network

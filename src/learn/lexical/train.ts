@@ -172,8 +172,10 @@ async function fitFor(
   const total = steps.reduce((sum, own) => sum + own, 0)
   const done = steps.map(() => 0)
   const heldRows = parts.reduce((sum, { held }) => sum + held.rows.length, 0)
-  const seen = Array.from({ length: epochs }, () => ({ fits: 0, loss: 0, right: tree.nodes.map(() => 0) }))
+  const seen = Array.from({ length: epochs }, () => ({ losses: parts.map(() => NaN), right: tree.nodes.map(() => 0) }))
   const curve: number[] = []
+  let best = epochs
+  let stopped = false
   const ended = await fits(inputs, {
     ...tools,
     atOnce: navigator.hardwareConcurrency,
@@ -181,20 +183,23 @@ async function fitFor(
       done[index] = step
       tools.report({ kind: 'step', step: done.reduce((sum, own) => sum + own, 0), steps: total, loss })
     },
-    onEpoch: (_, epoch, loss, right) => {
-      if (right === undefined) return true
-      const own = seen[epoch - 1]!
-      own.fits += 1
-      own.loss += loss / parts.length
-      right.forEach((count, level) => (own.right[level]! += count))
-      if (own.fits < parts.length) return true
-      const accuracy = own.right.map((count) => count / heldRows)
+    onEpoch: (index, epoch, loss, right) => {
+      // Fits go on a little after they were told to stop, some further than others: what they say then does not count.
+      if (right === undefined || stopped) return !stopped
+      const { losses, right: all } = seen[epoch - 1]!
+      losses[index] = loss
+      right.forEach((count, level) => (all[level]! += count))
+      const mean = losses.reduce((sum, own) => sum + own, 0) / losses.length
+      if (Number.isNaN(mean)) return true
+      const accuracy = all.map((count) => count / heldRows)
       curve.push(accuracy.at(-1)!)
-      tools.report({ kind: 'epoch', epoch, epochs, loss: own.loss, accuracy })
-      return epoch - bestEpoch(curve, epochs, heldRows) < patience
+      best = bestEpoch(curve, epochs, heldRows)
+      tools.report({ kind: 'epoch', epoch, epochs, loss: mean, accuracy })
+      stopped = epoch - best >= patience
+      return !stopped
     },
   })
-  return { ended, best: bestEpoch(curve, epochs, heldRows) }
+  return { ended, best }
 }
 
 /** Before this share of the epochs the rate is too high for an epoch's accuracy to mean much. */
