@@ -3,12 +3,13 @@
 import { LEXICAL } from '../lexical/settings.ts'
 import type { LexicalSettings } from '../lexical/settings.ts'
 
+const WIDTH = 64
 const ROWS_SEEN_MIN = 42_000
-/** Labels of few rows are learned in more passes, by the root of their number: with 25 rows a label in seven, with a hundred in five. */
-const EFFORT_A_LABEL = 35
+/** Labels of few rows are learned in more passes, by the root of their number: with 25 rows a label in ten, with a hundred in five. */
+const EFFORT_A_LABEL = 50
 
-/** For so many rows of so many labels. */
+/** For so many rows of so many labels; without margins, which learn rare words and so wrong labels by heart. */
 export function cleaner(rows: number, labels: number): LexicalSettings {
   const effort = Math.max(ROWS_SEEN_MIN / Math.sqrt(rows), EFFORT_A_LABEL * Math.sqrt(labels))
-  return { ...LEXICAL, width: 64, effort, epochsMin: 5, epochsMax: 20 }
+  return { ...LEXICAL, width: WIDTH, columnsMax: WIDTH, effort, epochsMin: 5, epochsMax: 20 }
 }

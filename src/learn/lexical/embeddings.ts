@@ -26,12 +26,23 @@ export interface EmbeddingArrays {
   readonly slots: Int32Array
 }
 
+/** Columns whose gradients are of one size. */
+export interface Block {
+  /** A multiple of four. */
+  readonly columns: number
+  /**
+   * What the mean squares of a row keep each time that the row is met, in (0, 1). The first time they are (1 − keep) of
+   * the square: a word met late takes a first step of rate / √(1 − keep).
+   */
+  readonly keep: number
+}
+
 export interface EmbeddingsSize {
   readonly buckets: number
   /** A multiple of eight. */
   readonly columns: number
-  /** Columns of blocks beside each other, each a multiple of four, all columns in all: gradients of one size. */
-  readonly blocks: readonly number[]
+  /** Beside each other, all columns in all. */
+  readonly blocks: readonly Block[]
   /** Most features of a batch. */
   readonly features: number
 }
@@ -116,12 +127,12 @@ export function embeddings(
     backward(batch, gradient, rate, step) {
       const distinct = findDistinct(batch)
       run('scatter', batch, slots, arrays.gradient, gradient)
-      const { beta2, epsilon, weightDecay } = adamw
-      const corrections = [rate, 1 / (1 - beta2 ** step), epsilon, 1 - rate * weightDecay]
+      const { epsilon, weightDecay } = adamw
       let at = 0
-      blocks.forEach((own, block) => {
+      blocks.forEach(({ columns: own, keep }, block) => {
         const [from, to] = [arrays.gradient.byteOffset + at * 4, table.byteOffset + at * 4]
-        const scalars = [beta2, ((1 - beta2) * LANES) / own, ...corrections]
+        const squared = [keep, ((1 - keep) * LANES) / own]
+        const scalars = [...squared, rate, 1 / (1 - keep ** step), epsilon, 1 - rate * weightDecay]
         const places = [touched.byteOffset, distinct, from, to, squares[block]!.byteOffset, own * 4, columns * 4]
         kernels['rmsprop']!(...places, ...scalars)
         at += own

@@ -7,7 +7,7 @@ import { arena, bytesOf, kernelMemory } from '../simd.ts'
 import { filler, vocabulary as vocabularyOf } from './batches.ts'
 import { embeddingArrays, embeddingBytes, embeddings } from './embeddings.ts'
 import { headBytes, startHead } from './head-fit.ts'
-import { addMargins, margins } from './margins.ts'
+import { MARGIN_SQUARES_KEPT, addMargins, margins } from './margins.ts'
 import { batchRowsFor, columnsFor } from './settings.ts'
 import { rightPaths } from './validate.ts'
 import type { LevelLogits } from '../../core/calibration/temperature.ts'
@@ -75,7 +75,10 @@ export async function fit(input: FitInput, tools: FitTools): Promise<Fitted | un
   const batchRows = batchRowsFor(kept.rows.length)
   const batchFeatures = batchRows * features.settings.featuresMax
   const vocabulary = vocabularyOf(features, kept.rows, settings.idfPower)
-  const blocks = columns.margins === 0 ? [width] : [network, width - network]
+  const blocks = [
+    { columns: network, keep: settings.squaresKept },
+    ...(width > network ? [{ columns: width - network, keep: MARGIN_SQUARES_KEPT }] : []),
+  ]
   const size = { buckets: vocabulary.idf.length, columns: width, blocks, features: batchFeatures }
   const dense = { width: network, classes: tree.nodes }
   const batchBytes = bytesOf(batchRows + 1) + 2 * bytesOf(batchFeatures) + 2 * bytesOf(batchRows * width)

@@ -64,17 +64,17 @@ function sparse(name: 'gather' | 'scatter'): Kernel {
 }
 
 /**
- * (touched, count, gradient, table, squares, columns, stride, β2, (1−β2)·4/columns, rate, correction, ε, keep): RMSProp on
- * the rows touched[0..count) of a table by their gradients, which are set to nothing on the way; both lie `stride` apart.
- * All columns of a row share a mean of squared gradients, four of them, a lane each: `squares` [rows × 4]. Row-wise second
- * moments are what tables of embeddings are trained with where memory is what binds (Mudigere et al. 2022, "Software-
- * Hardware Co-design for Fast and Scalable Training of Deep Learning Recommendation Models"); they are corrected for their
- * start as Adam's are (Kingma & Ba 2015, section 3).
+ * (touched, count, gradient, table, squares, columns, stride, kept, (1−kept)·4/columns, rate, correction, ε, keep):
+ * RMSProp on the rows touched[0..count) of a table by their gradients, which are set to nothing on the way; both lie
+ * `stride` apart. All columns of a row share a mean of squared gradients, four of them, a lane each: `squares` [rows × 4].
+ * Row-wise second moments are what tables of embeddings are trained with where memory is what binds (Mudigere et al. 2022,
+ * "Software-Hardware Co-design for Fast and Scalable Training of Deep Learning Recommendation Models"); they are corrected
+ * for their start as Adam's are (Kingma & Ba 2015, section 3).
  */
 function rmsprop(): Kernel {
   const [touched, count, gradient, table, squares, columns, stride] = [0, 1, 2, 3, 4, 5, 6] as const
   const scalars = [7, 8, 9, 10, 11, 12]
-  const [beta2, rest2, rate, correction, epsilon, keep] = [13, 14, 15, 16, 17, 18] as const
+  const [kept, rest, rate, correction, epsilon, keep] = [13, 14, 15, 16, 17, 18] as const
   const [row, end, square, g, v] = [19, 20, 21, 22, 23] as const
   const first = [
     set(g, loadV128(get(gradient))),
@@ -89,7 +89,7 @@ function rmsprop(): Kernel {
     advance(row, LANES),
   ]
   const body = [
-    ...splatted(scalars, beta2).flat(),
+    ...splatted(scalars, kept).flat(),
     ...whileBelow(
       i32(0),
       get(count),
@@ -98,7 +98,7 @@ function rmsprop(): Kernel {
       set(end, add(get(gradient), get(columns))),
       set(v, splat(ZERO)),
       whileBelow(get(gradient), get(end), ...first),
-      set(v, vAdd(vMultiply(get(beta2), loadV128(get(square))), vMultiply(get(rest2), get(v)))),
+      set(v, vAdd(vMultiply(get(kept), loadV128(get(square))), vMultiply(get(rest), get(v)))),
       storeV128(get(square), get(v)),
       set(v, vDivide(get(rate), vAdd(vSqrt(vMultiply(get(v), get(correction))), get(epsilon)))),
       set(gradient, subtract(get(end), get(columns))),

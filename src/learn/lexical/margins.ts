@@ -4,8 +4,11 @@
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { AdamW } from '../adamw.ts'
 
-/** Logits are this many times the sums: its share of the learning rate, since AdamW's steps are of one size. */
+/** Logits are this many times the sums: its share of the learning rate, since RMSProp's steps are of one size. */
 const SLOPE = 2
+
+/** See `Block`: a rare word's margins take large first steps, as a linear classifier learns rare words by heart. */
+export const MARGIN_SQUARES_KEPT = 0.999
 
 export interface Margins {
   /** Per node of every level, l1 first. */

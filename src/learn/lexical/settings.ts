@@ -22,6 +22,8 @@ export interface LexicalSettings {
   /** Share of the steps in which the rate rises; it falls linearly to nothing in the rest. */
   readonly warmup: number
   readonly adamw: AdamW
+  /** Of the network's columns, see `Block`. */
+  readonly squaresKept: number
   readonly featureDropout: number
   readonly sumDropout: number
   readonly labelSmoothing: number
@@ -56,6 +58,7 @@ export const LEXICAL: LexicalSettings = {
   learningRate: 0.007,
   warmup: 0.05,
   adamw: ADAMW,
+  squaresKept: 0.9,
   featureDropout: 0.3,
   sumDropout: 0.3,
   labelSmoothing: 0.1,

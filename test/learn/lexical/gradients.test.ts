@@ -12,6 +12,7 @@ import { headGradients, headLogits } from '../../../src/learn/lexical/head.ts'
 import { LEXICAL } from '../../../src/learn/lexical/settings.ts'
 import { marginColumns, margins } from '../../../src/learn/lexical/margins.ts'
 import { arena, bytesOf, kernelMemory } from '../../../src/learn/simd.ts'
+import type { Block } from '../../../src/learn/lexical/embeddings.ts'
 import type { Tensor } from '../../../src/ports/graph.ts'
 
 const next = random(11)
@@ -112,7 +113,7 @@ describe('the head in a fit', () => {
 describe('the sparse half', () => {
   const columns = 8
   /** A table of four rows, two of them in the batch's first row and two in its second. */
-  function made(table: (at: number) => number, blocks: readonly number[] = [columns]) {
+  function made(table: (at: number) => number, blocks: readonly Block[] = [{ columns, keep: 0.999 }]) {
     const size = { buckets: 4, columns, blocks, features: 8 }
     const memory = kernelMemory(embeddingBytes(size) + bytesOf(3) + 2 * bytesOf(4) + bytesOf(2 * columns))
     const all = arena(memory)
@@ -153,7 +154,9 @@ describe('the sparse half', () => {
 
   it('takes steps by the mean square of four lanes, a block of columns each', () => {
     const next = random(3)
-    for (const blocks of [[columns], [4, 4]]) {
+    const one = [{ columns, keep: 0.999 }]
+    const two = [0.9, 0.99].map((keep) => ({ columns: 4, keep }))
+    for (const blocks of [one, two]) {
       const { own, batch, dense, table } = made(() => 1, blocks)
       const squares = Array.from({ length: 4 }, () => blocks.map(() => [0, 0, 0, 0]))
       const expected = Float64Array.from(table)
@@ -166,13 +169,13 @@ describe('the sparse half', () => {
               gradient[batch.ids[j]! * columns + k]! += batch.weights[j]! * dense[row * columns + k]!
         for (const id of [0, 1, 3]) {
           let from = 0
-          blocks.forEach((width, block) => {
+          blocks.forEach(({ columns: width, keep }, block) => {
             const own4 = squares[id]![block]!
             for (let lane = 0; lane < 4; lane++) {
               const places = Array.from({ length: width / 4 }, (_, k) => id * columns + from + 4 * k + lane)
               const mean = places.reduce((sum, at) => sum + gradient[at]! ** 2, 0) / places.length
-              own4[lane] = 0.999 * own4[lane]! + 0.001 * mean
-              const scale = 0.1 / (Math.sqrt(own4[lane]! / (1 - 0.999 ** step)) + 1e-8)
+              own4[lane] = keep * own4[lane]! + (1 - keep) * mean
+              const scale = 0.1 / (Math.sqrt(own4[lane]! / (1 - keep ** step)) + 1e-8)
               for (const at of places) expected[at]! -= scale * gradient[at]!
             }
             from += width
@@ -180,7 +183,7 @@ describe('the sparse half', () => {
         }
         own.backward(batch, dense, 0.1, step)
         table.forEach((value, at) =>
-          assert.ok(Math.abs(value - expected[at]!) < 1e-4, `${blocks} ${at}: ${value} ${expected[at]}`),
+          assert.ok(Math.abs(value - expected[at]!) < 1e-4, `${blocks.length} ${at}: ${value} ${expected[at]}`),
         )
       }
     }
