@@ -40,7 +40,7 @@ export function softmax(scores: Float64Array, count: number, most: number): void
   for (let at = 0; at < count; at++) scores[at]! /= total
 }
 
-/** Temperatures are fitted on evenly spread rows, at least so many and less than twice as many: a number a level needs no more. */
+/** Temperatures are fitted on evenly spread rows, of many at least so many and less than twice that: they are few numbers. */
 const ROWS = 1000
 
 /** Mean negative log-likelihood of the gold paths; Infinity where a logit is not finite. */

@@ -87,7 +87,6 @@ export async function clean(data: CleanRows, options: CleanOptions, tools: Clean
     const done = inputs.map(() => 0)
     const fitted = await fits(inputs, {
       ...tools,
-      atOnce: navigator.hardwareConcurrency,
       onStep: (fold, step, loss) => {
         done[fold] = step
         tools.report({ round, done: round * steps + sum(done), total: rounds * steps, loss })

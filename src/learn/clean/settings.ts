@@ -5,7 +5,7 @@ import type { LexicalSettings } from '../lexical/settings.ts'
 
 const WIDTH = 64
 const ROWS_SEEN_MIN = 42_000
-/** Labels of few rows are learned in more passes, by the root of their number: with 25 rows a label in ten, with a hundred in five. */
+/** Labels of few rows are learned in more passes: with 25 rows a label in ten, with a hundred in five. */
 const EFFORT_A_LABEL = 50
 
 /** For so many rows of so many labels; without margins, which learn rare words and so wrong labels by heart. */

@@ -91,6 +91,7 @@ export async function fit(input: FitInput, tools: FitTools): Promise<Fitted | un
   try {
     return await loop(input, tools, {
       columns,
+      batchRows,
       vocabulary,
       next,
       fill: filler(features, vocabulary),
@@ -116,6 +117,7 @@ export async function fit(input: FitInput, tools: FitTools): Promise<Fitted | un
 /** A fit while it runs. */
 interface Fitting {
   readonly columns: Columns
+  readonly batchRows: number
   readonly vocabulary: Vocabulary
   readonly next: Random
   readonly fill: Fill
@@ -133,15 +135,15 @@ interface Fitting {
 
 async function loop(input: FitInput, tools: FitTools, fitting: Fitting): Promise<Fitted | undefined> {
   const { kept, held, tree, settings, epochs } = input
-  const { columns, vocabulary, next, fill, table, sparse, head, beside, batch, sums, gradient, hidden } = fitting
+  const { columns, batchRows, vocabulary, next, fill, table, sparse, head, beside, batch, sums, gradient, hidden } =
+    fitting
   const { network, width } = columns
-  const batchRows = batchRowsFor(kept.rows.length)
   const dropout = { share: settings.featureDropout, next: random(input.seed + 1) }
   const order = Int32Array.from(kept.rows.keys())
   const rows = new Int32Array(order.length)
   const mask = new Float32Array(hidden.length)
-  const perEpoch = Math.ceil(order.length / batchRows)
-  const steps = perEpoch * epochs
+  const steps = stepsOf(order.length, epochs)
+  const perEpoch = steps / epochs
   let step = 0
   let logits: LevelLogits | undefined
   for (let epoch = 1; epoch <= epochs; epoch++) {
@@ -174,10 +176,9 @@ async function loop(input: FitInput, tools: FitTools, fitting: Fitting): Promise
 async function heldLogits(
   { rows, gold }: Subset,
   tree: Tree,
-  { columns, fill, sparse, head, beside, batch, sums, hidden }: Fitting,
+  { columns, batchRows, fill, sparse, head, beside, batch, sums, hidden }: Fitting,
 ): Promise<LevelLogits> {
   const { network, width } = columns
-  const batchRows = hidden.length / network
   const logits = tree.nodes.map((nodes) => new Float32Array(rows.length * nodes))
   for (let from = 0; from < rows.length; from += batchRows) {
     fill(batch, rows, from, Math.min(from + batchRows, rows.length))

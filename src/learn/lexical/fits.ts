@@ -9,8 +9,8 @@ import type { FitMessage, FitThreadData } from './fit-thread.ts'
 export interface FitsTools {
   readonly runtime: GraphRuntime
   readonly signal: AbortSignal
-  /** So many threads at a time; the other fits wait. */
-  readonly atOnce: number
+  /** So many threads at a time, the other fits wait; one a core unless said. */
+  readonly atOnce?: number
   /** Called every few steps of fit `index`; `loss` is the mean of its running epoch so far. */
   readonly onStep: (index: number, step: number, loss: number) => void
   /** Called after each epoch of a fit; false stops all of them. */
@@ -42,7 +42,8 @@ export async function fits(inputs: readonly FitInput[], tools: FitsTools): Promi
       }
     }
   }
-  const lanes = await Promise.allSettled(Array.from({ length: Math.min(tools.atOnce, inputs.length) }, lane))
+  const atOnce = Math.min(tools.atOnce ?? navigator.hardwareConcurrency, inputs.length)
+  const lanes = await Promise.allSettled(Array.from({ length: atOnce }, lane))
   tools.signal.removeEventListener('abort', stopAll)
   tools.signal.throwIfAborted()
   for (const one of lanes) if (one.status === 'rejected') throw one.reason

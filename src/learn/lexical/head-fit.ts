@@ -5,7 +5,7 @@ import { bytesOf, instantiate } from '../simd.ts'
 import { headGradients, headLogits } from './head.ts'
 import { KERNELS } from './kernels.ts'
 import type { Random } from '../../core/random.ts'
-import type { GraphRuntime, Tensor } from '../../ports/graph.ts'
+import type { GraphRuntime, GraphSpec, Tensor } from '../../ports/graph.ts'
 import type { Arena, KernelMemory } from '../simd.ts'
 import type { HeadSize } from './head.ts'
 import type { LexicalSettings } from './settings.ts'
@@ -78,8 +78,7 @@ export async function startHead(
     ...Object.fromEntries(parameters.map(({ name, dims, value }) => [name, { dtype: 'float32', dims, data: value }])),
   })
   const levelWeights = classes.map((_, level) => levelDecay ** (classes.length - 1 - level))
-  const compile = (graph: Parameters<GraphRuntime['serialise']>[0]) =>
-    runtime.compile(runtime.serialise(graph), { threads: 1 })
+  const compile = (graph: GraphSpec) => runtime.compile(runtime.serialise(graph), { threads: 1 })
   const gradients = await compile(headGradients({ width, classes, levelWeights, labelSmoothing }))
   const logits = await compile(headLogits({ width, classes }))
   return {

@@ -89,7 +89,7 @@ function rmsprop(): Kernel {
     advance(row, LANES),
   ]
   const body = [
-    ...splatted(scalars, kept).flat(),
+    ...splatted(scalars, kept),
     ...whileBelow(
       i32(0),
       get(count),
@@ -136,13 +136,13 @@ function adamw(): Kernel {
     ),
     ...[gradient, parameters, first, second].map((local) => advance(local, LANES)),
   ]
-  const body = [...splatted(scalars, beta1).flat(), ...whileBelow(get(gradient), get(end), ...four)]
+  const body = [...splatted(scalars, beta1), ...whileBelow(get(gradient), get(end), ...four)]
   const types = [I32, I32, I32, I32, I32, ...scalars.map(() => F32)]
   return { name: 'adamw', parameters: types, locals: [...scalars.map(() => V128), V128, V128, V128], body }
 }
 
 /** Scalars in all lanes of the locals from `to` on: V8 does not take that out of a loop by itself. */
-const splatted = (scalars: readonly number[], to: number): Code[] =>
-  scalars.map((scalar, index) => set(to + index, splat(get(scalar))))
+const splatted = (scalars: readonly number[], to: number): Code =>
+  scalars.flatMap((scalar, index) => set(to + index, splat(get(scalar))))
 
 export const KERNELS: readonly Kernel[] = [sparse('gather'), sparse('scatter'), rmsprop(), adamw()]

@@ -2,6 +2,7 @@
 // Not for throughput; the pool in adapters/ serves.
 import { extractor } from '../../core/lexical/features.ts'
 import { normalise } from '../../core/text/normalise.ts'
+import { concatenated } from '../concatenated.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { LabelSet } from '../../core/labels.ts'
@@ -79,14 +80,4 @@ export async function goldenBatch(
       Math.min(1, Number(value.toFixed(6))),
     ),
   }))
-}
-
-function concatenated(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

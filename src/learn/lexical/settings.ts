@@ -41,7 +41,7 @@ export interface LexicalSettings {
   readonly effort: number
   readonly epochsMin: number
   readonly epochsMax: number
-  /** Passes without a better validation accuracy after which training ends. */
+  /** So many epochs after the best one, see `bestEpoch`, all fits are told to stop. */
   readonly patience: number
   /** Calibrated distributions are raised to this power, see `proposeThresholds`; 1 leaves them. */
   readonly power: number

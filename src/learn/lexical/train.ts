@@ -6,6 +6,7 @@ import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { SluiceError } from '../../core/error.ts'
 import { hash32 } from '../../core/random.ts'
+import { concatenated } from '../concatenated.ts'
 import { distributionsOf, judge } from '../judge.ts'
 import { featuresFor, rowFeatures } from './batches.ts'
 import { servingGraph } from './export.ts'
@@ -178,7 +179,6 @@ async function fitFor(
   let stopped = false
   const ended = await fits(inputs, {
     ...tools,
-    atOnce: navigator.hardwareConcurrency,
     onStep: (index, step, loss) => {
       done[index] = step
       tools.report({ kind: 'step', step: done.reduce((sum, own) => sum + own, 0), steps: total, loss })
@@ -270,15 +270,7 @@ function joinedSubset({ kept, held }: Part): Subset {
 
 /** Rows of all parts, one after the other. */
 function together(parts: readonly LevelLogits[]): LevelLogits {
-  const logits = parts[0]!.logits.map((_, level) => {
-    const all = new Float32Array(parts.reduce((sum, part) => sum + part.logits[level]!.length, 0))
-    let at = 0
-    for (const part of parts) {
-      all.set(part.logits[level]!, at)
-      at += part.logits[level]!.length
-    }
-    return all
-  })
+  const logits = parts[0]!.logits.map((_, level) => concatenated(parts.map((part) => part.logits[level]!)))
   const gold = joined(parts.map((part) => part.gold))
   return { rows: gold.length, logits, gold }
 }

@@ -9,6 +9,7 @@ import { joint, refitHead, sidesOf, validatedHeads } from '../encoder/train.ts'
 import { headLogits, vectorsOf } from '../encoder/fit.ts'
 import { distributions, judge } from '../judge.ts'
 import { trainLexical } from '../lexical/train.ts'
+import { concatenated } from '../concatenated.ts'
 import { stackGraph } from './export.ts'
 import { GIVEN_UP, POINTS, asked, cheapest, fitWeights, logs, mixed, steps } from './mix.ts'
 import { NEIGHBOURS, neighboursGraph, remember, voteRow } from './neighbours.ts'
@@ -69,10 +70,10 @@ export async function trainStack(
   const heads = await validatedHeads(parts[0]!, tree, seed, tools)
   const head = heads[heads.better]
   const votesFor = await Promise.all(parts.map((part) => heldVotes(runtime, part, remember(part.kept), tree.paths)))
-  const cheap = together(lexical.heldProbabilities)
+  const cheap = concatenated(lexical.heldProbabilities)
   const gold = Int32Array.from(parts.flatMap(({ held }) => [...held.gold]))
-  const own: Experts = [logs(cheap), logs(together(await heldHeads(parts, tree, seed, heads, tools)))]
-  const tried = VOTES.map((vote) => ({ vote, said: together(votesFor.map((votes) => votes(vote))) })).map(
+  const own: Experts = [logs(cheap), logs(concatenated(await heldHeads(parts, tree, seed, heads, tools)))]
+  const tried = VOTES.map((vote) => ({ vote, said: concatenated(votesFor.map((votes) => votes(vote))) })).map(
     ({ vote, said }) => {
       const experts = [...own, said]
       const weights = fitWeights(experts, gold, tree.paths)
@@ -132,16 +133,6 @@ async function heldVotes(runtime: GraphRuntime, { held }: Sides, memory: Memory,
     for (let row = 0; row < held.rows.length; row++) voteRow(cosines, found, row, k, vote, out, row * paths, paths)
     return out
   }
-}
-
-function together(parts: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
 }
 
 function meanLog(probabilities: Float32Array, gold: Int32Array, paths: number): number {
