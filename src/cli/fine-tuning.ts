@@ -13,7 +13,14 @@ import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { FitTools } from '../learn/transformer/fit.ts'
 import type { EncoderFiles } from '../ports/encoder.ts'
 import type { Examples } from '../learn/examples.ts'
+import type { LexicalSettings } from '../learn/lexical/settings.ts'
 import type { TrainJob } from './train.ts'
+
+/**
+ * Of a stack with a tuned encoder: that is not fitted again on all rows, so it is kept from few, and it has seen those of
+ * every part but the first.
+ */
+export const TUNED: LexicalSettings = { ...LEXICAL, validationShare: 0.1, foldsMax: 1 }
 
 export interface Tuned {
   /** The same encoder with other weights, and another name. */
@@ -29,7 +36,7 @@ export async function tuned(files: EncoderFiles, data: Examples, epochs: number,
   const { settings } = files
   const tokenize = openTokenizer(files.tokenizer, settings.tokensMax)
   const index = pathIndex(data.labels)
-  const share = heldShare(data.examples.length, LEXICAL)
+  const share = heldShare(data.examples.length, TUNED)
   const rows = data.examples.map(({ texts, label }) => {
     const ids = tokenize(settings.prefix + sentence(texts))
     const row = { ids, second: ids.length, label: index.get(pathKey(label))!, weight: 1 }

@@ -7,14 +7,33 @@ import { taxonomyExamples } from '../learn/examples.ts'
 import { curveSvg } from '../learn/curve.ts'
 import { lexicalCard } from '../learn/lexical/card.ts'
 import { percent } from '../learn/percent.ts'
-import { LEXICAL } from '../learn/lexical/settings.ts'
+import { FOLDS_MAX, LEXICAL, withFolds } from '../learn/lexical/settings.ts'
 import { trainLexical } from '../learn/lexical/train.ts'
+import { numberOf } from './command.ts'
+import type { LexicalSettings } from '../learn/lexical/settings.ts'
 import type { Progress } from '../learn/lexical/train.ts'
 import type { ProgressView } from '../adapters/terminal/progress.ts'
 import type { CurvePoint } from '../learn/curve.ts'
 import type { TrainJob, Trained } from './train.ts'
 
+export const FOLDS_OPTION = {
+  folds: {
+    value: 'N',
+    says: `judges so many fifths of the rows by fits without them (default: as many as hold 6,000 rows): more rows certify looser thresholds and take longer`,
+  },
+} as const
+
+export const options = FOLDS_OPTION
+
+/** Throws SL104 where `--folds` is no whole number from 1 to FOLDS_MAX. */
+export function lexicalSettings({ folds }: TrainJob['options']): LexicalSettings {
+  return folds === undefined
+    ? LEXICAL
+    : withFolds(LEXICAL, numberOf('folds', folds, { whole: true, from: 1, to: FOLDS_MAX }))
+}
+
 export async function train(job: TrainJob): Promise<Trained> {
+  const settings = lexicalSettings(job.options)
   const data = await taxonomyExamples(job.rows, job.task)
   for (const warning of data.warnings) job.view.line(`warning: ${warning}`)
   const curve: CurvePoint[] = []
@@ -25,7 +44,7 @@ export async function train(job: TrainJob): Promise<Trained> {
       curve.push({ at: progress.epoch, loss: progress.loss, accuracy: progress.accuracy })
     if (progress.kind === 'again') again = true
   }
-  const trained = await trainLexical(data, LEXICAL, job.seed, { runtime, signal: job.signal, report })
+  const trained = await trainLexical(data, settings, job.seed, { runtime, signal: job.signal, report })
   const { validation, temperatures, thresholds, certificate, promise, isotonic, epochs } = trained
   const figures = { rows: data.examples.length, epochs, curve, temperatures, thresholds, promise, validation }
   return {

@@ -155,6 +155,21 @@ describe('sluice train and evaluate', () => {
       says: /pair-stack learns from pairs, the rows are titles: for them lexical, encoder, stack, transformer/,
     },
     'an unknown kind': { args: () => ['train', '--kind', 'lexcal', '--data', data], code: 2, says: /mean lexical/ },
+    'more folds than there are fifths': {
+      args: () => ['train', '--kind', 'lexical', '--folds', '6', '--data', data, '--out', join(dir, 'x')],
+      code: 2,
+      says: /SL104.*--folds is a whole number from 1 to 5, not "6"/,
+    },
+    'folds of a kind that was not named': {
+      args: () => ['train', '--folds', '2', '--data', data, '--out', join(dir, 'x')],
+      code: 2,
+      says: /SL104.*--folds belongs to --kind lexical/,
+    },
+    'folds beside tuning': {
+      args: () => ['train', '--kind', 'stack', '--folds', '2', '--tune', '1', '--data', data, '--out', join(dir, 'x')],
+      code: 2,
+      says: /SL104.*a tuned encoder has seen every part but the first/,
+    },
     'a task without rows': {
       args: () => ['train', '--task', 'taxonomy', '--config', ROOT_CONFIG],
       code: 2,

@@ -37,7 +37,7 @@ gave these figures; this model was fitted on all rows.
 - expected calibration error (15 bins, deepest level): ${validation.ece.toFixed(3)}; before temperatures ${validation.eceBefore.toFixed(3)}
 
 Temperatures and epochs were chosen on the same validation rows, so calibration error and certificate are a little too
-good; and they are of those fits, not of this one, which knows a ninth more rows. Their loss and accuracy by epoch: [curve.svg](curve.svg).
+good; and they are of those fits, not of this one, which knows those rows too. Their loss and accuracy by epoch: [curve.svg](curve.svg).
 All figures are printed by
 
     ${job.command}

@@ -64,10 +64,10 @@ export const LEXICAL: LexicalSettings = {
   labelSmoothing: 0.1,
   levelDecay: 0.5,
   spread: 0.02,
-  validationShare: 0.1,
-  validationRows: 3600,
+  validationShare: 0.2,
+  validationRows: 6000,
   validationRowsMax: 20_000,
-  foldsMax: 4,
+  foldsMax: 5,
   effort: 1500,
   epochsMin: 6,
   epochsMax: 40,
@@ -75,6 +75,14 @@ export const LEXICAL: LexicalSettings = {
   power: 2,
   precision: 0.97,
 }
+
+/** The same settings, with so many parts held out, however much data there is: more rows to certify a threshold on. */
+export function withFolds(settings: LexicalSettings, folds: number): LexicalSettings {
+  return { ...settings, validationRows: Infinity, foldsMax: folds }
+}
+
+/** So many parts of `validationShare` make up all rows. */
+export const FOLDS_MAX = Math.round(1 / LEXICAL.validationShare)
 
 /** Small data learns better from small batches: a power of two near one row in a hundred, between 32 and 256. */
 export function batchRowsFor(rows: number): number {

@@ -7,7 +7,7 @@ import { readLines } from '../../../src/adapters/files/rows.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { taxonomyExamples } from '../../../src/learn/examples.ts'
 import { split, trainLexical } from '../../../src/learn/lexical/train.ts'
-import { LEXICAL, heldShare } from '../../../src/learn/lexical/settings.ts'
+import { FOLDS_MAX, LEXICAL, heldShare, withFolds } from '../../../src/learn/lexical/settings.ts'
 import { SHARED_DATA, SMALL, shopModel, shopRows } from '../../support/lexical.ts'
 import type { Row } from '../../../src/learn/examples.ts'
 import type { LexicalSettings } from '../../../src/learn/lexical/settings.ts'
@@ -45,12 +45,20 @@ describe('lexical training', () => {
   })
 
   it('holds out more parts of little data, each row in one of them', async () => {
-    const { validation } = await train({ ...SMALL, validationRows: 80, effort: 75 })
+    const { validation } = await train({ ...SMALL, validationRows: 150, effort: 75 })
     const data = await taxonomyExamples(rowsOf(shopRows(400)))
     const parts = [0, 1].map((fold) => split(data, SMALL.validationShare, fold).held.rows)
     assert.equal(validation.rows, parts[0]!.length + parts[1]!.length)
     const rows = new Set(parts[0])
     assert.ok(parts[1]!.every((row) => !rows.has(row)))
+  })
+
+  it('judges every row by a fit without it where all parts are held out, repeatably', async () => {
+    const settings = withFolds({ ...SMALL, effort: 75 }, FOLDS_MAX)
+    const [one, two] = [await train(settings), await train(settings)]
+    assert.equal(one.validation.rows, 400)
+    assert.equal(one.heldProbabilities.length, FOLDS_MAX)
+    assert.deepEqual([one.model, one.thresholds], [two.model, two.thresholds])
   })
 
   it('says SL503 when the loss is not finite', async () => {
