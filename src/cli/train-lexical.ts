@@ -19,7 +19,7 @@ import type { TrainJob, Trained } from './train.ts'
 export const FOLDS_OPTION = {
   folds: {
     value: 'N',
-    says: `judges so many fifths of the rows by fits without them (default: as many as hold 6,000 rows): more rows certify looser thresholds and take longer`,
+    says: `judges 1 to ${FOLDS_MAX} parts of the rows, a fifth each, by fits without them (default: as many as hold 6,000 rows): more rows certify looser thresholds, more fits take longer`,
   },
 } as const
 
