@@ -7,7 +7,7 @@ import { taxonomyExamples } from '../learn/examples.ts'
 import { curveSvg } from '../learn/curve.ts'
 import { lexicalCard } from '../learn/lexical/card.ts'
 import { percent } from '../learn/percent.ts'
-import { FOLDS_MAX, LEXICAL, withFolds } from '../learn/lexical/settings.ts'
+import { LEXICAL, withFolds } from '../learn/lexical/settings.ts'
 import { trainLexical } from '../learn/lexical/train.ts'
 import { numberOf } from './command.ts'
 import type { LexicalSettings } from '../learn/lexical/settings.ts'
@@ -19,17 +19,17 @@ import type { TrainJob, Trained } from './train.ts'
 export const FOLDS_OPTION = {
   folds: {
     value: 'N',
-    says: `judges 1 to ${FOLDS_MAX} parts of the rows, a fifth each, by fits without them (default: as many as hold 6,000 rows): more rows certify looser thresholds, more fits take longer`,
+    says: `judges 1 to ${LEXICAL.foldsMax} parts of the rows, a fifth each, by fits without them (default: as many as hold ${LEXICAL.validationRows} rows): more rows certify looser thresholds, more fits take longer`,
   },
 } as const
 
 export const options = FOLDS_OPTION
 
-/** Throws SL104 where `--folds` is no whole number from 1 to FOLDS_MAX. */
+/** Throws SL104 where `--folds` is no whole number from 1 to `foldsMax`. */
 export function lexicalSettings({ folds }: TrainJob['options']): LexicalSettings {
   return folds === undefined
     ? LEXICAL
-    : withFolds(LEXICAL, numberOf('folds', folds, { whole: true, from: 1, to: FOLDS_MAX }))
+    : withFolds(LEXICAL, numberOf('folds', folds, { whole: true, from: 1, to: LEXICAL.foldsMax }))
 }
 
 export async function train(job: TrainJob): Promise<Trained> {

@@ -36,6 +36,7 @@ export interface LexicalSettings {
   readonly validationRows: number
   /** More rows than this are not held out, however much data there is: their logits would fill the memory. */
   readonly validationRowsMax: number
+  /** Parts at most: no more than make up all rows. */
   readonly foldsMax: number
   /** Epochs are this divided by the root of the rows, within bounds: the more rows, the fewer epochs and the more steps. */
   readonly effort: number
@@ -80,9 +81,6 @@ export const LEXICAL: LexicalSettings = {
 export function withFolds(settings: LexicalSettings, folds: number): LexicalSettings {
   return { ...settings, validationRows: Infinity, foldsMax: folds }
 }
-
-/** So many parts of `validationShare` make up all rows. */
-export const FOLDS_MAX = Math.round(1 / LEXICAL.validationShare)
 
 /** Small data learns better from small batches: a power of two near one row in a hundred, between 32 and 256. */
 export function batchRowsFor(rows: number): number {

@@ -42,9 +42,10 @@ Reads: ${data.segments.join(', ')}.
 
 ${dataSection(data, job)}
 ## Figures
-Every expert was trained first without ${served.rows} validation rows, chosen by a hash of the title; on those the weights (${EXPERTS.map((name, at) => `${name} ${weights[at]!.toFixed(2)}`).join(', ')}),
+Every expert was trained first without a validation part, on little data several times, each time without another one:
+${served.rows} rows in all, chosen by a hash of the title; on those the weights (${EXPERTS.map((name, at) => `${name} ${weights[at]!.toFixed(2)}`).join(', ')}),
 the counting of neighbours (warmth ${vote.warmth}, doubt ${vote.doubt}), the point of asking and the thresholds (${thresholdsText(served.thresholds)}) were
-chosen. This model is a second fit of all experts on all rows.
+chosen. This model is another fit of all experts, on all rows.
 
 | what | accuracy | top 3 | top 5 | answered at its own thresholds | right of those | ECE |
 |---|---|---|---|---|---|---|

@@ -7,7 +7,7 @@ import { readLines } from '../../../src/adapters/files/rows.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { taxonomyExamples } from '../../../src/learn/examples.ts'
 import { split, trainLexical } from '../../../src/learn/lexical/train.ts'
-import { FOLDS_MAX, LEXICAL, heldShare, withFolds } from '../../../src/learn/lexical/settings.ts'
+import { LEXICAL, heldShare, withFolds } from '../../../src/learn/lexical/settings.ts'
 import { SHARED_DATA, SMALL, shopModel, shopRows } from '../../support/lexical.ts'
 import type { Row } from '../../../src/learn/examples.ts'
 import type { LexicalSettings } from '../../../src/learn/lexical/settings.ts'
@@ -54,10 +54,10 @@ describe('lexical training', () => {
   })
 
   it('judges every row by a fit without it where all parts are held out, repeatably', async () => {
-    const settings = withFolds({ ...SMALL, effort: 75 }, FOLDS_MAX)
+    const settings = withFolds({ ...SMALL, effort: 75 }, LEXICAL.foldsMax)
     const [one, two] = [await train(settings), await train(settings)]
     assert.equal(one.validation.rows, 400)
-    assert.equal(one.heldProbabilities.length, FOLDS_MAX)
+    assert.equal(one.heldProbabilities.length, LEXICAL.foldsMax)
     assert.deepEqual([one.model, one.thresholds], [two.model, two.thresholds])
   })
 
