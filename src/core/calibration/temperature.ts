@@ -20,17 +20,27 @@ export function jointRow(
   temperatures: readonly number[],
   out: Float64Array,
 ): void {
+  softmax(out, tree.paths, scoreRow(data, row, tree, temperatures, out))
+}
+
+/** Writes Σ logits(level, node) / temperature(level) of each path into `out`; gives back the largest. */
+function scoreRow(
+  data: LevelLogits,
+  row: number,
+  tree: Tree,
+  temperatures: readonly number[],
+  out: Float64Array,
+): number {
+  out.fill(0, 0, tree.paths)
+  tree.nodeOf.forEach((nodeOf, level) => {
+    const logits = data.logits[level]!
+    const first = row * tree.nodes[level]!
+    const temperature = temperatures[level]!
+    for (let path = 0; path < tree.paths; path++) out[path]! += logits[first + nodeOf[path]!]! / temperature
+  })
   let most = -Infinity
-  for (let path = 0; path < tree.paths; path++) {
-    let score = 0
-    for (let level = 0; level < tree.levels; level++) {
-      const node = tree.nodeOf[level]![path]!
-      score += data.logits[level]![row * tree.nodes[level]! + node]! / temperatures[level]!
-    }
-    out[path] = score
-    if (score > most) most = score
-  }
-  softmax(out, tree.paths, most)
+  for (let path = 0; path < tree.paths; path++) if (out[path]! > most) most = out[path]!
+  return most
 }
 
 /** Turns the first `count` scores into probabilities, in place; `most` is the largest of them. */
@@ -43,15 +53,20 @@ export function softmax(scores: Float64Array, count: number, most: number): void
 /** Temperatures are fitted on evenly spread rows, of many at least so many and less than twice that: they are few numbers. */
 const ROWS = 1000
 
+/** A path's negative log-likelihood is at most this, so that a few rows that are all wrong decide nothing. */
+const LOSS_MAX = -Math.log(1e-12)
+
 /** Mean negative log-likelihood of the gold paths; Infinity where a logit is not finite. */
 function jointLoss(data: LevelLogits, tree: Tree, temperatures: readonly number[]): number {
-  const joint = new Float64Array(tree.paths)
+  const scores = new Float64Array(tree.paths)
   const stride = Math.max(1, Math.floor(data.rows / ROWS))
   let loss = 0
   let rows = 0
   for (let row = 0; row < data.rows; row += stride) {
-    jointRow(data, row, tree, temperatures, joint)
-    loss -= Math.log(Math.max(joint[data.gold[row]!]!, 1e-12))
+    const most = scoreRow(data, row, tree, temperatures, scores)
+    let total = 0
+    for (let path = 0; path < tree.paths; path++) total += Math.exp(scores[path]! - most)
+    loss += Math.min(most + Math.log(total) - scores[data.gold[row]!]!, LOSS_MAX)
     rows++
   }
   return Number.isFinite(loss) ? loss / Math.max(rows, 1) : Infinity

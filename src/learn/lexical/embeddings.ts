@@ -1,5 +1,5 @@
 // The sparse half of the lexical model: a table of embeddings, a row a feature.
-// Gather and weighted sum forwards, scatter backwards, RMSProp on the rows of a batch only.
+// Gather and weighted sum forwards; backwards the gradient of one row at a time, RMSProp on the rows of a batch only.
 // Deterministic: sums run in the order of the batch.
 import { bytesOf, instantiate } from '../simd.ts'
 import { KERNELS } from './kernels.ts'
@@ -20,15 +20,18 @@ export interface EmbeddingArrays {
   readonly table: Float32Array<ArrayBuffer>
   /** Means of squared gradients, [buckets × 4] a block. */
   readonly squares: readonly Float32Array[]
-  /** Gradient of the distinct rows of a batch, the ids of those rows, and for each feature of the batch its row here. */
-  readonly gradient: Float32Array
+  /** The batch in compressed columns: features of the table's row touched[i] lie at [offsets[i], offsets[i + 1]). */
   readonly touched: Int32Array
-  readonly slots: Int32Array
+  readonly offsets: Int32Array
+  readonly rows: Int32Array
+  readonly weights: Float32Array
+  /** Of one row of the table, [columns]. */
+  readonly gradient: Float32Array
 }
 
 /** Columns whose gradients are of one size. */
 export interface Block {
-  /** A multiple of four. */
+  /** A multiple of eight. */
   readonly columns: number
   /**
    * What the mean squares of a row keep each time that the row is met, in (0, 1). The first time they are (1 − keep) of
@@ -56,6 +59,8 @@ export interface Embeddings {
 
 /** Of a kernel. */
 const LANES = 4
+/** Kernels take so many columns at a time at least. */
+const STEP = 8
 
 function lengths({ buckets, columns, features }: EmbeddingsSize) {
   return { table: buckets * columns, squares: buckets * LANES, distinct: Math.min(buckets, features) }
@@ -65,7 +70,7 @@ function lengths({ buckets, columns, features }: EmbeddingsSize) {
 export function embeddingBytes(size: EmbeddingsSize): number {
   const { table, squares, distinct } = lengths(size)
   const own = bytesOf(table) + size.blocks.length * bytesOf(squares)
-  return own + bytesOf(distinct * size.columns) + bytesOf(distinct) + bytesOf(size.features)
+  return own + bytesOf(distinct) + bytesOf(distinct + 1) + 2 * bytesOf(size.features) + bytesOf(size.columns)
 }
 
 export function embeddingArrays(arena: Arena, size: EmbeddingsSize): EmbeddingArrays {
@@ -73,9 +78,11 @@ export function embeddingArrays(arena: Arena, size: EmbeddingsSize): EmbeddingAr
   return {
     table: arena.floats(table),
     squares: size.blocks.map(() => arena.floats(squares)),
-    gradient: arena.floats(distinct * size.columns),
     touched: arena.ints(distinct),
-    slots: arena.ints(size.features),
+    offsets: arena.ints(distinct + 1),
+    rows: arena.ints(size.features),
+    weights: arena.floats(size.features),
+    gradient: arena.floats(size.columns),
   }
 }
 
@@ -86,55 +93,59 @@ export function embeddings(
   { columns, blocks }: EmbeddingsSize,
   adamw: AdamW,
 ): Embeddings {
+  if ([...blocks.map((block) => block.columns), columns].some((count) => count % STEP !== 0))
+    throw new RangeError(`columns come in multiples of ${STEP}`)
   const kernels = instantiate(KERNELS, memory)
-  const { table, squares, touched, slots } = arrays
-  const slotOf = new Int32Array(table.length / columns).fill(-1)
+  const { table, squares, touched } = arrays
+  /** While a batch is turned: how many features a row of the table has there, then where its next one goes. */
+  const places = new Int32Array(table.length / columns)
 
-  /** Gives each distinct row of the batch a slot; says how many there are. */
-  function findDistinct({ rows, offsets, ids }: SparseBatch): number {
+  /** Turns a batch from compressed rows to compressed columns, in its order; says how many columns there are. */
+  function turn({ rows, offsets, ids, weights }: SparseBatch): number {
     const end = offsets[rows]!
     let distinct = 0
-    for (let j = 0; j < end; j++) {
-      const id = ids[j]!
-      let slot = slotOf[id]!
-      if (slot < 0) {
-        slot = distinct++
-        slotOf[id] = slot
-        touched[slot] = id
-      }
-      slots[j] = slot
+    for (let j = 0; j < end; j++) if (places[ids[j]!]!++ === 0) touched[distinct++] = ids[j]!
+    let at = 0
+    for (let column = 0; column < distinct; column++) {
+      const id = touched[column]!
+      arrays.offsets[column] = at
+      at += places[id]!
+      places[id] = arrays.offsets[column]!
     }
-    for (let slot = 0; slot < distinct; slot++) slotOf[touched[slot]!] = -1
+    arrays.offsets[distinct] = at
+    for (let row = 0; row < rows; row++)
+      for (let j = offsets[row]!; j < offsets[row + 1]!; j++) {
+        const place = places[ids[j]!]!++
+        arrays.rows[place] = row
+        arrays.weights[place] = weights[j]!
+      }
+    for (let column = 0; column < distinct; column++) places[touched[column]!] = 0
     return distinct
   }
 
-  function run(
-    kernel: 'gather' | 'scatter',
-    { offsets, rows, weights }: SparseBatch,
-    ids: Int32Array,
-    rowsOf: Float32Array,
-    dense: Float32Array,
-  ): void {
-    const addresses = [ids, weights, rowsOf].map(({ byteOffset }) => byteOffset)
-    kernels[kernel]!(offsets.byteOffset, rows, ...addresses, columns * 4, dense.byteOffset)
-  }
-
   return {
-    forward(batch, out) {
-      out.fill(0, 0, batch.rows * columns)
-      run('gather', batch, batch.ids, table, out)
+    forward({ rows, offsets, ids, weights }, out) {
+      const addresses = [ids, weights, table].map(({ byteOffset }) => byteOffset)
+      kernels['gather']!(offsets.byteOffset, rows, ...addresses, columns * 4, out.byteOffset)
     },
     backward(batch, gradient, rate, step) {
-      const distinct = findDistinct(batch)
-      run('scatter', batch, slots, arrays.gradient, gradient)
+      const distinct = turn(batch)
+      const turned = [arrays.offsets, arrays.rows, arrays.weights].map(({ byteOffset }) => byteOffset)
       const { epsilon, weightDecay } = adamw
       let at = 0
       blocks.forEach(({ columns: own, keep }, block) => {
-        const [from, to] = [arrays.gradient.byteOffset + at * 4, table.byteOffset + at * 4]
-        const squared = [keep, ((1 - keep) * LANES) / own]
-        const scalars = [...squared, rate, 1 / (1 - keep ** step), epsilon, 1 - rate * weightDecay]
-        const places = [touched.byteOffset, distinct, from, to, squares[block]!.byteOffset, own * 4, columns * 4]
-        kernels['rmsprop']!(...places, ...scalars)
+        const from = at * 4
+        const addresses = [gradient.byteOffset + from, arrays.gradient.byteOffset, table.byteOffset + from]
+        const sizes = [squares[block]!.byteOffset, own * 4, columns * 4]
+        const scalars = [
+          keep,
+          ((1 - keep) * LANES) / own,
+          rate,
+          1 / (1 - keep ** step),
+          epsilon,
+          1 - rate * weightDecay,
+        ]
+        kernels['rmsprop']!(touched.byteOffset, distinct, ...turned, ...addresses, ...sizes, ...scalars)
         at += own
       })
     },

@@ -111,7 +111,7 @@ describe('the head in a fit', () => {
 })
 
 describe('the sparse half', () => {
-  const columns = 8
+  const columns = 16
   /** A table of four rows, two of them in the batch's first row and two in its second. */
   function made(table: (at: number) => number, blocks: readonly Block[] = [{ columns, keep: 0.999 }]) {
     const size = { buckets: 4, columns, blocks, features: 8 }
@@ -130,7 +130,7 @@ describe('the sparse half', () => {
 
   it('sums weighted rows, each time anew', () => {
     const { own, batch, dense } = made((at) => at)
-    const lines = [(k: number) => 0.5 * (8 + k) + 2 * (24 + k), (k: number) => 24 + k - k]
+    const lines = [(k: number) => 0.5 * (columns + k) + 2 * (3 * columns + k), () => 3 * columns]
     const expected = lines.flatMap((line) => Array.from({ length: columns }, (_, k) => line(k)))
     for (let round = 0; round < 2; round++) {
       own.forward(batch, dense)
@@ -152,16 +152,70 @@ describe('the sparse half', () => {
     }
   })
 
+  it('does the same in long stretches of columns, in what is left of them, and for more rows than are fetched at once', () => {
+    const next = random(8)
+    const wide = 72
+    const blocks = [40, 32].map((own, at) => ({ columns: own, keep: at === 0 ? 0.9 : 0.999 }))
+    const [rows, buckets, each] = [9, 60, 14]
+    const size = { buckets, columns: wide, blocks, features: rows * each }
+    const memory = kernelMemory(
+      embeddingBytes(size) + 2 * bytesOf(rows * (wide + each)) + bytesOf(rows + 1) + bytesOf(rows * each),
+    )
+    const all = arena(memory)
+    const arrays = embeddingArrays(all, size)
+    arrays.table.forEach((_, at, table) => (table[at] = normal(next)))
+    const batch = { rows, offsets: all.ints(rows + 1), ids: all.ints(rows * each), weights: all.floats(rows * each) }
+    batch.offsets.forEach((_, row, offsets) => (offsets[row] = row * each))
+    batch.ids.forEach((_, j, ids) => (ids[j] = Math.floor(next() * buckets)))
+    batch.weights.forEach((_, j, weights) => (weights[j] = normal(next)))
+    assert.ok(new Set(batch.ids).size > 48)
+    const dense = all.floats(rows * wide)
+    const own = embeddings(memory, arrays, size, { ...ADAMW, weightDecay: 0 })
+    const expected = Float64Array.from(arrays.table)
+    const sums = new Float64Array(rows * wide)
+    batch.ids.forEach((id, j) => {
+      for (let k = 0; k < wide; k++)
+        sums[Math.floor(j / each) * wide + k]! += batch.weights[j]! * expected[id * wide + k]!
+    })
+    own.forward(batch, dense)
+    sums.forEach((sum, at) => assert.ok(Math.abs(sum - dense[at]!) < 1e-4, `sum ${at}`))
+    const gradient = new Float64Array(expected.length)
+    batch.ids.forEach((id, j) => {
+      for (let k = 0; k < wide; k++)
+        gradient[id * wide + k]! += batch.weights[j]! * dense[Math.floor(j / each) * wide + k]!
+    })
+    own.backward(batch, dense, 0.1, 1)
+    // The first step is the rate times a gradient over the root of the mean square of its lane, in its block.
+    for (const id of new Set(batch.ids))
+      for (const [from, to] of [
+        [0, 40],
+        [40, 72],
+      ] as const)
+        for (let k = from; k < to; k++) {
+          const lane = Array.from(
+            { length: (to - from) / 4 },
+            (_, at) => gradient[id * wide + from + 4 * at + (k % 4)]!,
+          )
+          const mean = lane.reduce((sum, one) => sum + one ** 2, 0) / lane.length
+          expected[id * wide + k]! -= (0.1 * gradient[id * wide + k]!) / (Math.sqrt(mean) + 1e-8)
+        }
+    expected.forEach((value, at) => assert.ok(Math.abs(value - arrays.table[at]!) < 1e-4, `row ${at / wide}`))
+    assert.throws(
+      () => embeddings(memory, arrays, { ...size, blocks: [{ columns: 20, keep: 0.9 }] }, ADAMW),
+      RangeError,
+    )
+  })
+
   it('takes steps by the mean square of four lanes, a block of columns each', () => {
     const next = random(3)
     const one = [{ columns, keep: 0.999 }]
-    const two = [0.9, 0.99].map((keep) => ({ columns: 4, keep }))
+    const two = [0.9, 0.99].map((keep) => ({ columns: 8, keep }))
     for (const blocks of [one, two]) {
       const { own, batch, dense, table } = made(() => 1, blocks)
       const squares = Array.from({ length: 4 }, () => blocks.map(() => [0, 0, 0, 0]))
       const expected = Float64Array.from(table)
       for (const step of [1, 2, 3]) {
-        dense.forEach((_, at) => (dense[at] = normal(next) * (at % columns < 4 ? 1 : 100)))
+        dense.forEach((_, at) => (dense[at] = normal(next) * (at % columns < 8 ? 1 : 100)))
         const gradient = new Float64Array(table.length)
         for (let row = 0; row < batch.rows; row++)
           for (let j = batch.offsets[row]!; j < batch.offsets[row + 1]!; j++)
