@@ -124,7 +124,7 @@ async function accuracy(labels: Int32Array, counts: (row: number) => boolean): P
   const rows = Array.from(labels.keys()).filter(counts)
   const kept = { rows: Int32Array.from(rows), gold: Int32Array.from(rows, (row) => labels[row]!) }
   const epochs = epochsFor(rows.length, lexical)
-  const input = { features, kept, held: test, watched: false, tree, epochs, seed, settings: lexical }
+  const input = { features, kept, held: test, tree, epochs, seed, settings: lexical }
   const [fitted] = (await fits([input], { ...tools, onStep: () => {} }))!
   return rightPaths(fitted!.logits, tree).map((right) => right / test.rows.length)
 }

@@ -30,7 +30,8 @@ was not trained on. Too few of them are refused, with the number that would do.
 
 --method first fits the probabilities to one half of the rows and certifies on the other. Without it the probabilities
 stay and all rows certify. Stacks and models that decide against the prior (pair, transformer of pairs) take isotonic,
-which moves no decision. Thresholds and certificate go into the model's manifest, figures into calibration.json, the
+which moves no decision. A method takes the place of what training calibrated with: titles that a model asked are asked
+no more. Thresholds and certificate go into the model's manifest, figures into calibration.json, the
 curve into reliability.svg. --out writes another folder instead of replacing the model's; --dry-run writes nothing.
 `
 

@@ -45,7 +45,7 @@ export async function train(job: TrainJob): Promise<Trained> {
     if (progress.kind === 'again') again = true
   }
   const trained = await trainLexical(data, settings, job.seed, { runtime, signal: job.signal, report })
-  const { validation, temperatures, thresholds, certificate, promise, isotonic, epochs } = trained
+  const { validation, temperatures, thresholds, certificate, promise, epochs } = trained
   const figures = { rows: data.examples.length, epochs, curve, temperatures, thresholds, promise, validation }
   return {
     folder: {
@@ -58,12 +58,12 @@ export async function train(job: TrainJob): Promise<Trained> {
         temperatures,
         thresholds,
         certificate: certificate && { ...certificate, data: job.files },
-        calibration: isotonic && { method: 'isotonic', isotonic },
+        calibration: trained.calibration,
         data: job.files,
         golden: trained.golden,
       },
       model: trained.model,
-      parts: {},
+      parts: trained.parts,
       labelPaths: data.labels.paths,
       files: {
         'calibration.json': `${JSON.stringify({ temperatures, thresholds, promise, validation }, undefined, 1)}\n`,

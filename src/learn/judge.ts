@@ -7,6 +7,7 @@ import { decode, decoded } from '../core/lexical/decode.ts'
 import { calibrationError } from '../core/metrics.ts'
 import type { Certificate } from '../core/calibration/certificate.ts'
 import type { Isotonic } from '../core/calibration/isotonic.ts'
+import type { NearnessWeights } from '../core/calibration/nearness.ts'
 import type { LevelLogits } from '../core/calibration/temperature.ts'
 import type { Tree } from '../core/lexical/tree.ts'
 
@@ -25,6 +26,8 @@ export interface Judgement {
   readonly promise: string
   /** Per level, what serving does to an answer's probabilities; undefined: nothing. */
   readonly isotonic: readonly Isotonic[] | undefined
+  /** Per level, before it: see `Proposal`. */
+  readonly nearness: readonly NearnessWeights[] | undefined
   /** Share of rows at or above all thresholds, and the share of those that is wholly right. */
   readonly coverage: number
   readonly selectiveAccuracy: number
@@ -56,13 +59,23 @@ export function distributionsOf(logits: LevelLogits, tree: Tree, temperatures: r
   return { gold: logits.gold, of }
 }
 
-/** `power`: what the distributions were raised to when they were made, see `proposeThresholds`. */
-export function judge({ gold, of }: Distributions, tree: Tree, precision: number, power = 1): Judgement {
+/**
+ * `power`: what the distributions were raised to when they were made; `nearnessOf`: of a row and its answer, per level; see
+ * `proposeThresholds`.
+ */
+export function judge(
+  { gold, of }: Distributions,
+  tree: Tree,
+  precision: number,
+  power = 1,
+  nearnessOf?: (row: number, path: number) => Float32Array,
+): Judgement {
   const rows = gold.length
   const shortlist = Math.min(SHORTLIST, tree.paths)
   const out = decoded(1, tree, shortlist)
   const top = [0, 0, 0, 0, 0]
   const levels = tree.nodes.map(() => ({ probabilities: new Float32Array(rows), hits: new Uint8Array(rows) }))
+  const nearness = nearnessOf && tree.nodes.map(() => new Float32Array(rows))
   for (let row = 0; row < rows; row++) {
     decode(of(row), 0, tree, shortlist, out, 0)
     const rank = out.best.indexOf(gold[row]!)
@@ -72,8 +85,10 @@ export function judge({ gold, of }: Distributions, tree: Tree, precision: number
       said[row] = out.levels[level]!
       hits[row] = nodeOf[out.best[0]!] === nodeOf[gold[row]!] ? 1 : 0
     })
+    nearnessOf?.(row, out.best[0]!).forEach((near, level) => (nearness![level]![row] = near))
   }
-  const { served, thresholds, certificate, isotonic, said: promise } = proposeThresholds(levels, precision, power)
+  const proposal = proposeThresholds(levels, precision, power, nearness)
+  const { served, thresholds } = proposal
   const deepest = served.at(-1)!
   let covered = 0
   let right = 0
@@ -91,9 +106,10 @@ export function judge({ gold, of }: Distributions, tree: Tree, precision: number
     top5: among(5),
     ece: calibrationError(deepest.probabilities, deepest.hits),
     thresholds,
-    certificate,
-    promise,
-    isotonic,
+    certificate: proposal.certificate,
+    promise: proposal.said,
+    isotonic: proposal.isotonic,
+    nearness: proposal.nearness,
     coverage: share(covered),
     selectiveAccuracy: covered === 0 ? 0 : right / covered,
   }

@@ -2,6 +2,7 @@
 // Only facts that serving or checking needs, and where the model came from; never rows of the data.
 import type { Certificate } from '../core/calibration/certificate.ts'
 import type { Isotonic } from '../core/calibration/isotonic.ts'
+import type { NearnessWeights } from '../core/calibration/nearness.ts'
 import type { EncoderSettings } from './encoder.ts'
 
 export interface Part {
@@ -20,7 +21,7 @@ export interface Manifest {
    */
   readonly kind: 'lexical' | 'pair' | 'encoder' | 'stack' | 'pair-stack' | 'imported'
   readonly model: Part
-  /** Further files the kind needs to turn texts into inputs, by name. */
+  /** Further files by name, that the kind needs to turn texts into inputs or the calibration for the titles that it asks. */
   readonly parts: Readonly<Record<string, Part>>
   /** Digest of labels.json's paths, see `LabelSet`; outputs of the model are in their order. */
   readonly labels: { readonly digest: string; readonly levels: number; readonly paths: number }
@@ -67,9 +68,11 @@ export interface ImportedFeatures {
 }
 
 export interface ManifestCalibration {
-  readonly method: 'temperature' | 'isotonic' | 'vector'
+  readonly method: 'temperature' | 'isotonic' | 'vector' | 'nearest'
   /** Per level, l1 first: what an answer's probabilities go through before they leave the model. */
   readonly isotonic?: readonly Isotonic[] | undefined
+  /** Per level, before that: how they are joined with how near the titles of nearest.bin lie. */
+  readonly nearest?: readonly NearnessWeights[] | undefined
   /** The golden answers of the model as it was trained, where model.onnx was changed. */
   readonly golden?: Manifest['golden'] | undefined
 }

@@ -7,6 +7,8 @@ import { readModelFolder, writeModelFolder } from '../../src/adapters/files/mode
 import { openModel } from '../../src/adapters/onnx/model.ts'
 import { runtime } from '../../src/adapters/onnx/runtime.ts'
 import { SluiceError } from '../../src/core/error.ts'
+import { labelSet, pathIndex, pathKey } from '../../src/core/labels.ts'
+import { packIndex, titleIndex } from '../../src/core/lexical/nearest.ts'
 import { silent } from '../../src/ports/events.ts'
 import { SMALL, shopModel, shopRows } from '../support/lexical.ts'
 import type { NewModelFolder } from '../../src/adapters/files/model-folder.ts'
@@ -56,6 +58,53 @@ describe('the model port on a pool', () => {
       assert.deepEqual(alone!.label, together[row]!.label)
       alone!.probabilities.forEach((value, level) =>
         assert.ok(Math.abs(value - together[row]!.probabilities[level]!) < 1e-5),
+      )
+    }
+  })
+
+  it('believes an answer by the titles that it knows, where the manifest says how', async () => {
+    const inputs = [['juice lamp zzz'], ['qqq']]
+    const [unsure] = await model.classify(inputs, { shortlist: 1 })
+    const path = pathIndex(labelSet(folder.labelPaths)).get(pathKey(unsure!.label))!
+    const index = titleIndex([['zzz lamp juice', '']], [path])!
+    const weights = [
+      { bias: 0, own: 1, near: 2 },
+      { bias: 0, own: 1, near: 2 },
+    ]
+    const calibration = { method: 'nearest', nearest: weights } as const
+    const asking = (parts: Record<string, Uint8Array>) =>
+      place({ parts, manifest: { ...folder.manifest, calibration } })
+    const { calibration: _, ...plain } = folder.manifest
+    const [before, after] = await Promise.all(
+      [await place({ manifest: plain }), await asking({ 'nearest.bin': packIndex(index) })].map(async (dir) => {
+        const opened = await openModel(await readModelFolder(dir), OPTIONS)
+        return opened.classify(inputs, { shortlist: 1 }).finally(() => opened.close())
+      }),
+    )
+    const logit = (probability: number) => Math.log(probability / (1 - probability))
+    const gain = (row: number) => logit(after![row]!.probabilities[1]!) - logit(before![row]!.probabilities[1]!)
+    assert.ok(gain(0) > 0.4 && gain(0) < 2, `a title near a known one: ${gain(0)}`)
+    assert.ok(Math.abs(gain(1)) < 0.01, `one without a known word: ${gain(1)}`)
+    inputs.forEach((_row, row) => assert.deepEqual(after![row]!.label, before![row]!.label))
+    for (const parts of [{}, { 'nearest.bin': packIndex(index).subarray(1) }])
+      await assert.rejects(
+        async () => openModel(await readModelFolder(await asking(parts)), OPTIONS),
+        (error) => error instanceof SluiceError && error.code === 'SL501' && /nearest\.bin/.test(error.message),
+      )
+  })
+
+  it('is refused with a calibration of other levels than its own', async () => {
+    const weights = { bias: 0, own: 1, near: 2 }
+    const calibrations = [
+      { method: 'nearest', nearest: [weights] },
+      { method: 'nearest' },
+      { method: 'isotonic', isotonic: [1, 2, 3].map(() => ({ at: [0, 1], value: [0, 1] })) },
+    ] as const
+    for (const calibration of calibrations) {
+      const dir = await place({ manifest: { ...folder.manifest, calibration } })
+      await assert.rejects(
+        readModelFolder(dir),
+        (error) => error instanceof SluiceError && error.code === 'SL501' && /2 levels but/.test(error.message),
       )
     }
   })

@@ -32,8 +32,9 @@ const certificateSchema = z.strictObject({
 const isotonicSchema = z.strictObject({ at: z.array(share).nonempty(), value: z.array(share).nonempty() })
 
 const calibrationSchema = z.strictObject({
-  method: z.enum(['temperature', 'isotonic', 'vector']),
+  method: z.enum(['temperature', 'isotonic', 'vector', 'nearest']),
   isotonic: z.array(isotonicSchema).optional(),
+  nearest: z.array(z.strictObject({ bias: z.number(), own: z.number().min(0), near: z.number().min(0) })).optional(),
   golden: goldenSchema.optional(),
 })
 
@@ -71,6 +72,10 @@ export async function readModelFolder(dir: string): Promise<ModelFolder> {
     damaged(join(dir, 'labels.json'), 'its label set is not the manifest’s')
   if (manifest.thresholds.length !== manifest.labels.levels)
     damaged(join(dir, 'manifest.json'), `${manifest.labels.levels} levels but ${manifest.thresholds.length} thresholds`)
+  const { method, isotonic, nearest } = manifest.calibration ?? {}
+  for (const maps of [isotonic, nearest ?? (method === 'nearest' ? [] : undefined)])
+    if (maps !== undefined && maps.length !== manifest.labels.levels)
+      damaged(join(dir, 'manifest.json'), `${manifest.labels.levels} levels but calibration of ${maps.length}`)
   return { dir, manifest, digest: sha256Hex(manifestBytes).slice(0, 16), model, parts, labelPaths: paths }
 }
 

@@ -6,6 +6,7 @@ import { decode, decoded } from '../../core/lexical/decode.ts'
 import { tree } from '../../core/lexical/tree.ts'
 import { labelSet } from '../../core/labels.ts'
 import { openKind } from './kinds.ts'
+import { openNearest } from './nearest.ts'
 import { areBySource } from './open-kind.ts'
 import { sayOpened } from './threads.ts'
 import type { Decoded } from '../../core/lexical/decode.ts'
@@ -27,8 +28,9 @@ export interface Answers extends Decoded {
 const folder = workerData as KindParts
 const { manifest, labelPaths } = folder
 const kind = await openKind(folder)
-sayOpened()
 const paths = tree(labelSet(labelPaths))
+const near = openNearest(folder, paths)
+sayOpened()
 const segments = manifest.segments.length
 const { offsets } = manifest
 /** The same for all rows, where the graph does not say more. */
@@ -46,6 +48,7 @@ export default async function answer(chunk: Chunk & { readonly raw?: boolean }):
       raw?.set(values.subarray(at * paths.paths, (at + 1) * paths.paths), rows[at]! * paths.paths)
     }
   }
+  near?.(inputs, out)
   const maps = manifest.calibration?.isotonic
   if (maps !== undefined) isotonicLevels(maps, out.levels)
   return raw === undefined ? out : { ...out, probabilities: raw }

@@ -1,10 +1,13 @@
 // Thresholds that a training proposes from its own validation rows: certified where these are enough, else the loosest
-// that look right. Where the distribution was sharpened, also the maps that make its probabilities calibrated again.
+// that look right. Where the distribution was sharpened or known titles are asked, also what makes probabilities of it.
 // Pure.
 import { certify, thresholdGrid } from './certificate.ts'
 import { fitIsotonic, isotonicAt, isotonicLevels } from './isotonic.ts'
+import { fitNearness, nearnessLevels, withNearness } from './nearness.ts'
+import { riskCoverageArea } from './reliability.ts'
 import type { Certificate } from './certificate.ts'
 import type { Isotonic } from './isotonic.ts'
+import type { NearnessWeights } from './nearness.ts'
 
 /** The most that the chance of missing the precision may be, of thresholds that a training proposes. */
 const DELTA = 0.05
@@ -20,8 +23,10 @@ export interface Proposal {
   readonly thresholds: readonly number[]
   /** Undefined where the rows do not certify the precision: the thresholds then only looked right on them. */
   readonly certificate: Certificate | undefined
-  /** Per level; what serving does to an answer's probabilities. Undefined where nothing was sharpened. */
+  /** Per level; what serving does to an answer's probabilities. Undefined where nothing was sharpened or joined. */
   readonly isotonic: readonly Isotonic[] | undefined
+  /** Per level: how serving, before these maps, joins an answer's probabilities with how near known titles lie. */
+  readonly nearness: readonly NearnessWeights[] | undefined
   /** The given levels as served. */
   readonly served: readonly LevelHits[]
   /** For people: what was certified, or why not. */
@@ -31,13 +36,60 @@ export interface Proposal {
 /**
  * `levels`: l1 first, of a distribution that was calibrated and then raised to `power` and scaled to one again. A power
  * above 1 ranks answers more by what the runner-up has, which ranks errors lower; the maps undo what it does to
- * calibration. A certificate counts the rows as if nothing had been fitted to them: a handful of temperatures hardly
- * matters, a choice among many models would; the maps do not, since they change no order.
+ * calibration. `nearness`: per level, of the titles that each row's fit knew; left alone unless it ranks answers better,
+ * and mapped as well. A certificate counts the rows as if nothing had been fitted to them: a handful of temperatures or the
+ * one weight that nearness has beside the model hardly matters, a choice among many models would; the maps do not, they
+ * change no order.
  */
-export function proposeThresholds(levels: readonly LevelHits[], precision: number, power = 1): Proposal {
+export function proposeThresholds(
+  levels: readonly LevelHits[],
+  precision: number,
+  power = 1,
+  nearness?: readonly Float32Array[],
+): Proposal {
+  const near = nearness && withNearTitles(levels, nearness)
+  if (near === undefined) return { ...proposed(levels, precision, power, power !== 1), nearness: undefined }
+  return { ...proposed(near.served, precision, 1, true), nearness: near.weights }
+}
+
+/**
+ * Known titles are asked where their gain in likelihood would be chance once in a thousand (Wilks: half of χ² with one
+ * degree), and where the area under risk–coverage falls by such a share, on rows that did not weigh them.
+ */
+const GAIN_MIN = { likelihood: 10.83 / 2, area: 0.02 }
+
+/** Undefined where known titles do not rank answers better. */
+function withNearTitles(levels: readonly LevelHits[], nearness: readonly Float32Array[]) {
+  const { probabilities, hits } = levels.at(-1)!
+  const near = nearness.at(-1)!
+  const halves = [0, 1].map((half) => {
+    const others = <T extends Float32Array | Uint8Array>(values: T) => values.filter((_, row) => row % 2 !== half)
+    return fitNearness(others(probabilities), others(near), others(hits)).weights
+  })
+  const unseen = probabilities.map((own, row) => withNearness(halves[row % 2]!, own, near[row]!))
+  if (riskCoverageArea(unseen, hits) > (1 - GAIN_MIN.area) * riskCoverageArea(probabilities, hits)) return undefined
+  const fitted = levels.map((level, at) => fitNearness(level.probabilities, nearness[at]!, level.hits))
+  if (fitted.at(-1)!.gain < GAIN_MIN.likelihood) return undefined
+  const weights = fitted.map((own) => own.weights)
+  const of = (values: (level: number) => Float32Array) => interleaved(levels.length, hits.length, values)
+  const all = of((level) => levels[level]!.probabilities)
+  nearnessLevels(
+    weights,
+    all,
+    of((level) => nearness[level]!),
+  )
+  return { weights, served: apart(levels, all) }
+}
+
+function proposed(
+  levels: readonly LevelHits[],
+  precision: number,
+  power: number,
+  maps: boolean,
+): Omit<Proposal, 'nearness'> {
   const { probabilities, hits } = levels.at(-1)!
   const target = { precision, delta: DELTA }
-  const isotonic = power === 1 ? undefined : mapsOf(levels)
+  const isotonic = maps ? mapsOf(levels) : undefined
   const served = isotonic === undefined ? levels : mapped(levels, isotonic)
   const grid = thresholdGrid({ precision: 1 - (1 - precision) / power, delta: DELTA }).map(sharpened(power))
   const certified = certify(probabilities, hits, grid, target)
@@ -98,12 +150,20 @@ function rising({ at, value }: Isotonic): Isotonic {
 }
 
 function mapped(levels: readonly LevelHits[], isotonic: readonly Isotonic[]): LevelHits[] {
-  const rows = levels[0]!.hits.length
-  const all = new Float32Array(rows * levels.length)
-  levels.forEach(({ probabilities }, level) =>
-    probabilities.forEach((one, row) => (all[row * levels.length + level] = one)),
-  )
+  const all = interleaved(levels.length, levels[0]!.hits.length, (level) => levels[level]!.probabilities)
   isotonicLevels(isotonic, all)
+  return apart(levels, all)
+}
+
+/** One value a level and row, as [rows × levels]. */
+function interleaved(levels: number, rows: number, of: (level: number) => Float32Array): Float32Array {
+  const all = new Float32Array(rows * levels)
+  for (let level = 0; level < levels; level++) of(level).forEach((one, row) => (all[row * levels + level] = one))
+  return all
+}
+
+/** The levels with the probabilities [rows × levels] in place of theirs. */
+function apart(levels: readonly LevelHits[], all: Float32Array): LevelHits[] {
   return levels.map(({ hits }, level) => ({
     hits,
     probabilities: Float32Array.from(hits, (_, row) => all[row * levels.length + level]!),

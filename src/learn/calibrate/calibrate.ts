@@ -112,8 +112,10 @@ function keepsDecisions({ kind, offsets }: Manifest): boolean {
   return kind === 'stack' || offsets !== undefined
 }
 
-/** The folder as training left it, with its graph where that gives the probabilities by itself. */
-function uncalibrated(folder: ModelFolder, { runtime }: CalibrateTools) {
+/** The folder without its calibration and the titles that this asked, with its graph where that gives all probabilities. */
+function uncalibrated(calibrated: ModelFolder, { runtime }: CalibrateTools) {
+  const parts = Object.fromEntries(Object.entries(calibrated.parts).filter(([name]) => name !== 'nearest.bin'))
+  const folder = { ...calibrated, parts }
   const { calibration, ...manifest } = folder.manifest
   if (keepsDecisions(manifest)) return { base: { ...folder, manifest }, spec: undefined }
   const spec = runtime.read(folder.model)

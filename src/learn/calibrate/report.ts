@@ -79,7 +79,7 @@ export function calibrationSection(done: Calibrated): string {
   )
   return `${HEADING}
 Done after training by \`sluice calibrate\`; thresholds and calibration errors given elsewhere in this card are older.
-
+${done.calibrator === undefined ? '' : 'It takes the place of what training calibrated with: titles that the model asked are asked no more.\n'}
 ${lines(done)
   .map(([name, value]) => `- ${name}: ${value}`)
   .join('\n')}

@@ -81,7 +81,7 @@ export async function clean(data: CleanRows, options: CleanOptions, tools: Clean
       throw new SluiceError('SL502', `the rows say too nearly the same for ${folds} folds: take fewer with --folds`)
     const inputs = parts.map((part) => {
       const epochs = epochsFor(part.kept.rows.length, settings)
-      return { ...part, features, watched: false, tree, epochs, settings }
+      return { ...part, features, tree, epochs, settings }
     })
     const steps = sum(inputs.map(({ kept, epochs }) => stepsOf(kept.rows.length, epochs)))
     const done = inputs.map(() => 0)

@@ -8,16 +8,26 @@ import type { TrainedLexical } from './train.ts'
 
 const levels = (shares: readonly number[]) => shares.map((share, level) => `l${level + 1} ${percent(share)}`).join(', ')
 
+/** Weights are the deepest level's. */
+function nearestText(calibration: TrainedLexical['calibration'], parts: TrainedLexical['parts']): string {
+  const weights = calibration?.nearest?.at(-1)
+  if (weights === undefined) return ''
+  return `Beside it an index of the rarer words, hashed, of the titles it learned from (${(parts['nearest.bin']!.length / 1e6).toFixed(1)} MB): an answer is believed by
+what the model gives it (weight ${weights.own.toFixed(2)} of its logit) and by how much nearer the nearest title with its label lies than the
+nearest with another (weight ${weights.near.toFixed(2)} of the difference of cosines).
+`
+}
+
 export function lexicalCard(
   data: Examples,
-  { validation, temperatures, thresholds, promise, epochs, model }: TrainedLexical,
+  { validation, temperatures, thresholds, promise, calibration, parts, epochs, model }: TrainedLexical,
   job: { readonly files: Manifest['data']; readonly command: string },
 ): string {
   const tenth = (value: number) => value.toFixed(2)
   return `# Model card
 Kind \`lexical\`: hashed word and character n-grams, tf-idf, an eight-bit table of embeddings and, where the tree leaves
 room, of linear margins; one softmax over existing paths folded from a head per level. ${(model.length / 1e6).toFixed(1)} MB. Reads: ${data.segments.join(', ')}.
-
+${nearestText(calibration, parts)}
 ## Data
 ${job.files.map(({ file, rows, sha256 }) => `- ${file}: ${rows} rows (SHA-256 ${sha256.slice(0, 16)}…)`).join('\n')}
 

@@ -8,6 +8,7 @@ import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
 import type { Vocabulary } from './batches.ts'
 import type { Weights } from './fit.ts'
+import type { Columns } from './settings.ts'
 
 /** Largest value of a rounded feature weight: 7 bits, so that pairs of products fit 16 bits on CPUs without VNNI. */
 const WEIGHT_MAX = 127
@@ -58,6 +59,12 @@ export function servingGraph(input: ExportInput): GraphSpec {
   const biased = graph.op('Add', [logits, vector('b', folded.b)])
   graph.output('probabilities', graph.op('Softmax', [biased], { axis: 1 }), ['B', tree.paths])
   return graph.spec()
+}
+
+/** Bytes of the graph's tensors, for a table of so many rows. */
+export function servingBytes(rows: number, buckets: number, tree: Tree, { network, margins }: Columns): number {
+  const wide = network + (margins === 0 ? 0 : tree.paths)
+  return rows * (wide + 8) + 4 * (buckets + (network + 1) * tree.paths)
 }
 
 interface Folded {

@@ -5,7 +5,7 @@ import { SluiceError } from '../../core/error.ts'
 import { fit } from './fit.ts'
 import type { ErrorCode } from '../../core/error.ts'
 import type { GraphRuntime } from '../../ports/graph.ts'
-import type { FitInput, Fitted } from './fit.ts'
+import type { FitInput, Fitted, Judged } from './fit.ts'
 
 export interface FitThreadData {
   readonly input: FitInput
@@ -21,7 +21,7 @@ export type FitMessage =
       readonly kind: 'epoch'
       readonly epoch: number
       readonly loss: number
-      readonly right?: readonly number[] | undefined
+      readonly judged: Judged | undefined
     }
   | { readonly kind: 'done'; readonly fitted: Fitted | undefined }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
@@ -35,7 +35,7 @@ async function run({ input, runtime, stop }: FitThreadData): Promise<void> {
       runtime: loaded.runtime,
       stopped: () => Atomics.load(stop, 0) !== 0,
       onStep: (step, loss) => say({ kind: 'step', step, loss }),
-      onEpoch: (epoch, loss, right) => say({ kind: 'epoch', epoch, loss, right }),
+      onEpoch: (epoch, loss, judged) => say({ kind: 'epoch', epoch, loss, judged }),
     })
     say({ kind: 'done', fitted }, fitted && [fitted.weights.table.buffer])
   } catch (error) {

@@ -37,8 +37,8 @@ export interface FitInput {
   readonly kept: Subset
   /** Rows to judge, that are not learned from. */
   readonly held: Subset
-  /** Whether they are judged after each epoch, or at the end only. */
-  readonly watched: boolean
+  /** The epoch (from 1) from which on all of them are judged after each; a few are before. Undefined: at the end only. */
+  readonly judgedFrom?: number | undefined
   readonly tree: Tree
   readonly epochs: number
   readonly seed: number
@@ -58,11 +58,20 @@ export interface FitTools {
   readonly stopped: () => boolean
   /** Called every few steps; `loss` is the mean of the running epoch so far. */
   readonly onStep: (step: number, loss: number) => void
-  /** Called after each epoch (from 1), where it is watched with the number of held rows that are right, per level. */
-  readonly onEpoch: (epoch: number, loss: number, right: readonly number[] | undefined) => void
+  /** Called after each epoch (from 1), with what rows held out were judged if any. */
+  readonly onEpoch: (epoch: number, loss: number, judged: Judged | undefined) => void
+}
+
+/** Of so many rows, how many are right down to each level, l1 first. */
+export interface Judged {
+  readonly rows: number
+  readonly right: readonly number[]
 }
 
 const STEPS_PER_REPORT = 20
+
+/** While an epoch's accuracy decides nothing, evenly spread rows are judged: less than twice so many. */
+const FEW_ROWS = 500
 
 /** Steps that a fit on so many rows takes. */
 export const stepsOf = (rows: number, epochs: number): number => Math.ceil(rows / batchRowsFor(rows)) * epochs
@@ -134,7 +143,7 @@ interface Fitting {
 }
 
 async function loop(input: FitInput, tools: FitTools, fitting: Fitting): Promise<Fitted | undefined> {
-  const { kept, held, tree, settings, epochs } = input
+  const { kept, held, judgedFrom, tree, settings, epochs } = input
   const { columns, batchRows, vocabulary, next, fill, table, sparse, head, beside, batch, sums, gradient, hidden } =
     fitting
   const { network, width } = columns
@@ -144,6 +153,7 @@ async function loop(input: FitInput, tools: FitTools, fitting: Fitting): Promise
   const mask = new Float32Array(hidden.length)
   const steps = stepsOf(order.length, epochs)
   const perEpoch = steps / epochs
+  const few = spreadRows(held, Math.max(1, Math.floor(held.rows.length / FEW_ROWS)))
   let step = 0
   let logits: LevelLogits | undefined
   for (let epoch = 1; epoch <= epochs; epoch++) {
@@ -165,11 +175,20 @@ async function loop(input: FitInput, tools: FitTools, fitting: Fitting): Promise
       losses += finite(loss + missed, epoch, step)
       if (step % STEPS_PER_REPORT === 0 || step === steps) tools.onStep(step, losses / (at + 1))
     }
-    if (input.watched || epoch === epochs) logits = await heldLogits(held, tree, fitting)
-    tools.onEpoch(epoch, losses / perEpoch, input.watched ? rightPaths(logits!, tree) : undefined)
+    const ended = epoch === epochs
+    if (ended || judgedFrom !== undefined)
+      logits = await heldLogits(ended || epoch >= judgedFrom! ? held : few, tree, fitting)
+    const judged = judgedFrom === undefined ? undefined : { rows: logits!.rows, right: rightPaths(logits!, tree) }
+    tools.onEpoch(epoch, losses / perEpoch, judged)
   }
   const biases = beside?.biases ?? new Float32Array()
   return { weights: { columns, table: table.slice(), heads: head.weights(), biases }, vocabulary, logits: logits! }
+}
+
+/** Every row at a multiple of the stride. */
+function spreadRows({ rows, gold }: Subset, stride: number): Subset {
+  const taken = (_: number, at: number) => at % stride === 0
+  return { rows: rows.filter(taken), gold: gold.filter(taken) }
 }
 
 /** Logits of rows that are not learned from, each level for itself: the network's, and a share of the margins'. */

@@ -3,7 +3,7 @@
 import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../../core/error.ts'
 import type { GraphRuntime } from '../../ports/graph.ts'
-import type { FitInput, Fitted } from './fit.ts'
+import type { FitInput, Fitted, Judged } from './fit.ts'
 import type { FitMessage, FitThreadData } from './fit-thread.ts'
 
 export interface FitsTools {
@@ -14,7 +14,9 @@ export interface FitsTools {
   /** Called every few steps of fit `index`; `loss` is the mean of its running epoch so far. */
   readonly onStep: (index: number, step: number, loss: number) => void
   /** Called after each epoch of a fit; false stops all of them. */
-  readonly onEpoch?: (index: number, epoch: number, loss: number, right: readonly number[] | undefined) => boolean
+  readonly onEpoch?: (index: number, epoch: number, loss: number, judged: Judged | undefined) => boolean
+  /** Called when a fit has ended by itself, while others may still run. */
+  readonly onEnd?: (index: number, fitted: Fitted) => void
 }
 
 /**
@@ -32,10 +34,12 @@ export async function fits(inputs: readonly FitInput[], tools: FitsTools): Promi
     while (next < inputs.length && Atomics.load(stop, 0) === 0) {
       const index = next++
       try {
-        results[index] = await inThread({ input: inputs[index]!, runtime: tools.runtime.module, stop }, (message) => {
+        const fitted = await inThread({ input: inputs[index]!, runtime: tools.runtime.module, stop }, (message) => {
           if (message.kind === 'step') tools.onStep(index, message.step, message.loss)
-          else if (tools.onEpoch?.(index, message.epoch, message.loss, message.right) === false) stopAll()
+          else if (tools.onEpoch?.(index, message.epoch, message.loss, message.judged) === false) stopAll()
         })
+        results[index] = fitted
+        if (fitted !== undefined) tools.onEnd?.(index, fitted)
       } catch (error) {
         stopAll()
         throw error

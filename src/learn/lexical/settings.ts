@@ -14,7 +14,7 @@ export interface LexicalSettings {
   readonly bucketsMax: number
   /** Weight of a feature: sub-linear tf times idf to this power. */
   readonly idfPower: number
-  /** Dimensions of the network's embeddings. */
+  /** Dimensions of the network's embeddings, a multiple of eight. */
   readonly width: number
   /** Columns of the table at most: its bytes per bucket. */
   readonly columnsMax: number
@@ -46,6 +46,8 @@ export interface LexicalSettings {
   readonly patience: number
   /** Calibrated distributions are raised to this power, see `proposeThresholds`; 1 leaves them. */
   readonly power: number
+  /** Known titles are asked how near they lie, see `TitleIndex`, where they and the model take no more bytes than this. */
+  readonly bytesMax: number
   /** Share of answers that is to be right at the proposed thresholds. */
   readonly precision: number
 }
@@ -74,6 +76,7 @@ export const LEXICAL: LexicalSettings = {
   epochsMax: 40,
   patience: 4,
   power: 2,
+  bytesMax: 16_000_000,
   precision: 0.97,
 }
 

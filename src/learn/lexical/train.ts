@@ -2,35 +2,34 @@
 // them, which says how good that is; of little data several parts, each by a fit of its own. Calibration and thresholds
 // come from the rows held out only, so they are honest about unseen rows.
 import { fitTemperatures } from '../../core/calibration/temperature.ts'
-import { pathIndex, pathKey } from '../../core/labels.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
-import { SluiceError } from '../../core/error.ts'
-import { hash32 } from '../../core/random.ts'
 import { concatenated } from '../concatenated.ts'
 import { distributionsOf, judge } from '../judge.ts'
 import { featuresFor, rowFeatures } from './batches.ts'
 import { servingGraph } from './export.ts'
 import { stepsOf } from './fit.ts'
 import { fits } from './fits.ts'
-import { epochsFor, heldShare } from './settings.ts'
+import { calibrationOf, heldNearness, knownTitles } from './nearest.ts'
+import { joinedSubset, splits } from './parts.ts'
+import { epochsFor } from './settings.ts'
 import { answers, goldenBatch, servedAccuracy } from './served.ts'
 import type { Certificate } from '../../core/calibration/certificate.ts'
-import type { Isotonic } from '../../core/calibration/isotonic.ts'
 import type { LevelLogits } from '../../core/calibration/temperature.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { Compiled, GraphRuntime } from '../../ports/graph.ts'
-import type { Manifest } from '../../ports/manifest.ts'
+import type { Manifest, ManifestCalibration } from '../../ports/manifest.ts'
 import type { Examples } from '../examples.ts'
 import type { Judgement } from '../judge.ts'
 import type { RowFeatures, Subset } from './batches.ts'
 import type { Fitted } from './fit.ts'
+import type { Part } from './parts.ts'
 import type { LexicalSettings } from './settings.ts'
 
 export type Progress =
   /** Of all fits together; `loss` is the mean of the running epoch of the one that is spoken of. */
   | { readonly kind: 'step'; readonly step: number; readonly steps: number; readonly loss: number }
-  /** All fits that hold rows out have ended an epoch: their mean loss, and accuracy per level on the rows held out. */
+  /** All fits that hold rows out have ended an epoch: their mean loss, and accuracy per level on rows held out. */
   | {
       readonly kind: 'epoch'
       readonly epoch: number
@@ -66,8 +65,10 @@ export interface TrainedLexical {
   /** What the thresholds promise, where the validation rows certify it; said for people in `promise`. */
   readonly certificate: Certificate | undefined
   readonly promise: string
-  /** Per level, what serving does to an answer's probabilities after the graph; undefined: nothing. */
-  readonly isotonic: readonly Isotonic[] | undefined
+  /** What serving does to an answer's probabilities after the graph; undefined: nothing. */
+  readonly calibration: ManifestCalibration | undefined
+  /** The files that it takes: nearest.bin, see `TitleIndex`, or none. */
+  readonly parts: Readonly<Record<string, Uint8Array>>
   readonly epochs: number
   readonly trainingRows: number
   readonly validation: Validation
@@ -85,52 +86,62 @@ export async function trainLexical(
   const settings = { ...given, features: featuresFor(data.examples, given.features, given.bucketsMax) }
   const features = rowFeatures(data.examples, settings.features)
   const parts = splits(data, settings)
-  const { epochs, folds, whole } = await fitAll({ features, parts, tree, seed, settings }, tools)
-  const logits = together(folds.map((fold) => fold.logits))
-  const temperatures = fitTemperatures(logits, tree).map((own) => own / settings.power)
-  const judged = judge(distributionsOf(logits, tree, temperatures), tree, settings.precision, settings.power)
-  const even = tree.nodes.map(() => 1)
-  const plain = judge(distributionsOf(logits, tree, even), tree, settings.precision)
-  const served = ({ weights, vocabulary }: Fitted) =>
-    tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
-  const probabilities: Float32Array[] = []
-  for (const [index, fold] of folds.entries()) {
-    const texts = Array.from(parts[index]!.held.rows, (row) => data.examples[row]!.texts)
-    probabilities.push(
-      await withCompiled(tools.runtime, served(fold), (graph) => answers(graph, texts, settings.features)),
+  const all = joinedSubset(parts[0]!)
+  const index = knownTitles(data, features, all, tree, settings)
+  const { epochs, folds, whole, stop } = await fitAll({ features, parts, all, tree, seed, settings }, tools)
+  try {
+    const logits = together(folds.map((fold) => fold.logits))
+    const temperatures = fitTemperatures(logits, tree).map((own) => own / settings.power)
+    const nearnessOf = index && heldNearness(data, parts, tree)
+    const distributions = distributionsOf(logits, tree, temperatures)
+    const judged = judge(distributions, tree, settings.precision, settings.power, nearnessOf)
+    const even = tree.nodes.map(() => 1)
+    const plain = judge(distributionsOf(logits, tree, even), tree, settings.precision)
+    const served = ({ weights, vocabulary }: Fitted) =>
+      tools.runtime.serialise(servingGraph({ weights, vocabulary, tree, temperatures }))
+    const probabilities: Float32Array[] = []
+    for (const [part, fold] of folds.entries()) {
+      const texts = Array.from(parts[part]!.held.rows, (row) => data.examples[row]!.texts)
+      probabilities.push(
+        await withCompiled(tools.runtime, served(fold), (graph) => answers(graph, texts, settings.features)),
+      )
+    }
+    const model = served(await whole)
+    const golden = await withCompiled(tools.runtime, model, (graph) =>
+      goldenBatch(graph, data.labels, data.segments.length, settings.features),
     )
-  }
-  const model = served(whole)
-  const golden = await withCompiled(tools.runtime, model, (graph) =>
-    goldenBatch(graph, data.labels, data.segments.length, settings.features),
-  )
-  return {
-    model,
-    features: settings.features,
-    golden,
-    temperatures,
-    thresholds: judged.thresholds,
-    certificate: judged.certificate,
-    promise: judged.promise,
-    isotonic: judged.isotonic,
-    epochs,
-    trainingRows: data.examples.length,
-    validation: {
-      rows: judged.rows,
-      accuracy: judged.accuracy,
-      ece: judged.ece,
-      eceBefore: plain.ece,
-      coverage: judged.coverage,
-      selectiveAccuracy: judged.selectiveAccuracy,
-      servedAccuracy: servedAccuracy(probabilities, logits.gold, tree),
-    },
-    heldProbabilities: probabilities,
+    return {
+      model,
+      features: settings.features,
+      golden,
+      temperatures,
+      thresholds: judged.thresholds,
+      certificate: judged.certificate,
+      promise: judged.promise,
+      ...calibrationOf(judged, index),
+      epochs,
+      trainingRows: data.examples.length,
+      validation: {
+        rows: judged.rows,
+        accuracy: judged.accuracy,
+        ece: judged.ece,
+        eceBefore: plain.ece,
+        coverage: judged.coverage,
+        selectiveAccuracy: judged.selectiveAccuracy,
+        servedAccuracy: servedAccuracy(probabilities, logits.gold, tree),
+      },
+      heldProbabilities: probabilities,
+    }
+  } finally {
+    await stop()
   }
 }
 
 interface Fits {
   readonly features: RowFeatures
   readonly parts: readonly Part[]
+  /** All rows. */
+  readonly all: Subset
   readonly tree: Tree
   readonly seed: number
   readonly settings: LexicalSettings
@@ -140,8 +151,10 @@ interface AllFits {
   readonly epochs: number
   /** One a part. */
   readonly folds: readonly Fitted[]
-  /** Of all rows. */
-  readonly whole: Fitted
+  /** Of all rows: it may still run. */
+  readonly whole: Promise<Fitted>
+  /** Ends what still runs. */
+  readonly stop: () => Promise<void>
 }
 
 /**
@@ -150,60 +163,78 @@ interface AllFits {
  */
 async function fitAll(of: Fits, tools: TrainTools): Promise<AllFits> {
   const planned = epochsFor(of.parts[0]!.kept.rows.length, of.settings)
-  const first = await fitFor(planned, of, tools, of.settings.patience)
-  const epochs = first.best
-  if (epochs < planned) tools.report({ kind: 'again', epochs })
-  const { ended } = epochs === planned ? first : await fitFor(epochs, of, tools, planned)
-  return { epochs, folds: ended!.slice(0, -1), whole: ended!.at(-1)! }
+  const { best, ...first } = await fitFor(planned, of, tools, of.settings.patience)
+  if (best === planned) return { epochs: planned, ...first }
+  await first.stop()
+  tools.report({ kind: 'again', epochs: best })
+  return { epochs: best, ...(await fitFor(best, of, tools, planned)) }
 }
 
-/** So many epochs of all fits, or fewer where `patience` epochs after the best one were worse: then nothing `ended`. */
+/** So many epochs of all fits, or fewer where `patience` epochs after the best one were worse: then `best` is fewer. */
 async function fitFor(
   epochs: number,
-  { parts, features, tree, seed, settings }: Fits,
+  { parts, all, features, tree, seed, settings }: Fits,
   tools: TrainTools,
   patience: number,
-) {
-  const all = joinedSubset(parts[0]!)
+): Promise<Omit<AllFits, 'epochs'> & { readonly best: number }> {
   const inputs = [
-    ...parts.map(({ kept, held }) => ({ kept, held, watched: true })),
-    { kept: all, held: { rows: new Int32Array(), gold: new Int32Array() }, watched: false },
+    ...parts.map(({ kept, held }) => ({ kept, held, judgedFrom: trustedFrom(epochs) })),
+    { kept: all, held: { rows: new Int32Array(), gold: new Int32Array() } },
   ].map((rows) => ({ ...rows, features, tree, epochs, seed, settings }))
   const steps = inputs.map(({ kept }) => stepsOf(kept.rows.length, epochs))
   const total = steps.reduce((sum, own) => sum + own, 0)
   const done = steps.map(() => 0)
-  const heldRows = parts.reduce((sum, { held }) => sum + held.rows.length, 0)
-  const seen = Array.from({ length: epochs }, () => ({ losses: parts.map(() => NaN), right: tree.nodes.map(() => 0) }))
+  const seen = Array.from({ length: epochs }, () => ({
+    losses: parts.map(() => NaN),
+    rows: 0,
+    right: tree.nodes.map(() => 0),
+  }))
   const curve: number[] = []
   let best = epochs
   let stopped = false
-  const ended = await fits(inputs, {
+  const stopping = new AbortController()
+  const folds: Fitted[] = []
+  const { promise: foldsEnded, resolve: endFolds } = Promise.withResolvers<void>()
+  const running = fits(inputs, {
     ...tools,
+    signal: AbortSignal.any([tools.signal, stopping.signal]),
     onStep: (index, step, loss) => {
       done[index] = step
       tools.report({ kind: 'step', step: done.reduce((sum, own) => sum + own, 0), steps: total, loss })
     },
-    onEpoch: (index, epoch, loss, right) => {
+    onEpoch: (index, epoch, loss, judged) => {
       // Fits go on a little after they were told to stop, some further than others: what they say then does not count.
-      if (right === undefined || stopped) return !stopped
-      const { losses, right: all } = seen[epoch - 1]!
-      losses[index] = loss
-      right.forEach((count, level) => (all[level]! += count))
-      const mean = losses.reduce((sum, own) => sum + own, 0) / losses.length
+      if (judged === undefined || stopped) return !stopped
+      const sums = seen[epoch - 1]!
+      sums.losses[index] = loss
+      sums.rows += judged.rows
+      judged.right.forEach((count, level) => (sums.right[level]! += count))
+      const mean = sums.losses.reduce((sum, own) => sum + own, 0) / sums.losses.length
       if (Number.isNaN(mean)) return true
-      const accuracy = all.map((count) => count / heldRows)
+      const accuracy = sums.right.map((count) => count / sums.rows)
       curve.push(accuracy.at(-1)!)
-      best = bestEpoch(curve, epochs, heldRows)
+      best = bestEpoch(curve, epochs, sums.rows)
       tools.report({ kind: 'epoch', epoch, epochs, loss: mean, accuracy })
       stopped = epoch - best >= patience
       return !stopped
     },
+    onEnd: (index, fitted) => {
+      if (index < parts.length) folds[index] = fitted
+      if (Object.keys(folds).length === parts.length) endFolds()
+    },
   })
-  return { ended, best }
+  const whole = running.then((ended) => ended!.at(-1)!)
+  whole.catch(() => {}) // its failure is thrown where it is awaited
+  await Promise.race([foldsEnded, running])
+  const stop = async () => {
+    stopping.abort()
+    await whole.catch(() => {})
+  }
+  return { folds, whole, stop, best }
 }
 
-/** Before this share of the epochs the rate is too high for an epoch's accuracy to mean much. */
-const EPOCHS_TRUSTED = 0.6
+/** The first epoch whose accuracy means anything: before it the rate is too high. */
+const trustedFrom = (epochs: number): number => Math.ceil(0.6 * epochs)
 
 /**
  * The last epoch of a curve of accuracies, or an earlier one that was better by more than a standard error of so many
@@ -212,7 +243,7 @@ const EPOCHS_TRUSTED = 0.6
 export function bestEpoch(curve: readonly number[], epochs: number, rows: number): number {
   const last = curve.at(-1)!
   let best = curve.length
-  for (let epoch = Math.ceil(epochs * EPOCHS_TRUSTED); epoch < curve.length; epoch++)
+  for (let epoch = trustedFrom(epochs); epoch < curve.length; epoch++)
     if (curve[epoch - 1]! > curve[best - 1]!) best = epoch
   const error = Math.sqrt((last * (1 - last)) / rows)
   return curve[best - 1]! - last > error ? best : curve.length
@@ -231,48 +262,9 @@ async function withCompiled<T>(
   }
 }
 
-interface Part {
-  readonly kept: Subset
-  readonly held: Subset
-}
-
-/**
- * Rows go by a hash of their first text, so that equal titles never stand on both sides: held are those with the hash
- * in part `fold` of [0, 1), each `share` long.
- */
-export function split(data: Examples, share: number, fold = 0): Part {
-  const indices = pathIndex(data.labels)
-  const isHeld = data.examples.map(({ texts }) => Math.floor(hash32(texts[0]!) / 2 ** 32 / share) === fold)
-  const side = (wanted: boolean): Subset => {
-    const rows = Int32Array.from(isHeld.keys().filter((row) => isHeld[row] === wanted))
-    return { rows, gold: rows.map((row) => indices.get(pathKey(data.examples[row]!.label))!) }
-  }
-  return { kept: side(false), held: side(true) }
-}
-
-/** As many parts as it takes to hold out enough rows. Throws SL502 where the first is empty or all there is. */
-function splits(data: Examples, settings: LexicalSettings): Part[] {
-  const { validationRows, foldsMax } = settings
-  const share = heldShare(data.examples.length, settings)
-  const wanted = Math.ceil(validationRows / (share * data.examples.length))
-  const count = Math.max(1, Math.min(foldsMax, wanted))
-  const parts = Array.from({ length: count }, (_, fold) => split(data, share, fold))
-  const [first, ...more] = parts.filter(({ kept, held }) => kept.rows.length > 0 && held.rows.length > 0)
-  if (first === undefined || first !== parts[0])
-    throw new SluiceError('SL502', `${data.examples.length} rows are too few to keep some for validation`)
-  return [first, ...more]
-}
-
-/** All rows, those held out last. */
-function joinedSubset({ kept, held }: Part): Subset {
-  return { rows: joined([kept.rows, held.rows]), gold: joined([kept.gold, held.gold]) }
-}
-
 /** Rows of all parts, one after the other. */
 function together(parts: readonly LevelLogits[]): LevelLogits {
   const logits = parts[0]!.logits.map((_, level) => concatenated(parts.map((part) => part.logits[level]!)))
-  const gold = joined(parts.map((part) => part.gold))
+  const gold = Int32Array.from(parts.flatMap((part) => [...part.gold]))
   return { rows: gold.length, logits, gold }
 }
-
-const joined = (parts: readonly Int32Array[]): Int32Array => Int32Array.from(parts.flatMap((part) => [...part]))

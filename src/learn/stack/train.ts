@@ -58,8 +58,8 @@ export async function trainStack(
   tools: StackTools,
 ): Promise<TrainedStack> {
   const { runtime, signal } = tools
-  // Experts are weighed by what they believe: no distribution is sharpened.
-  const settings = { ...given, power: 1 }
+  // Experts are weighed by what they believe: no distribution is sharpened, no known title asked beside the stack's own.
+  const settings = { ...given, power: 1, bytesMax: 0 }
   const tree = treeOf(data.labels)
   const lexical = await trainLexical(data, settings, seed, { runtime, signal, report: tools.reportLexical })
   const parts = lexical.heldProbabilities.map((said, fold) => {

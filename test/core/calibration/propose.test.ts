@@ -45,6 +45,30 @@ describe('proposed thresholds', () => {
     assert.equal(isotonic!.length, 2)
   })
 
+  test('ask known titles where they rank answers better: more pass at the same promise', () => {
+    const given = levels(4000, 2)
+    const next = random(7)
+    const telling = given.map(({ hits }) => Float32Array.from(hits, (hit) => next() - (hit === 1 ? 0 : 0.8)))
+    const plain = proposeThresholds(given, 0.95, 2)
+    const asked = proposeThresholds(given, 0.95, 2, telling)
+    assert.equal(asked.nearness!.length, 2)
+    assert.equal(asked.isotonic!.length, 2)
+    assert.ok(asked.certificate!.passed > 1.1 * plain.certificate!.passed)
+    assert.ok(calibrationError(asked.served[1]!.probabilities, given[1]!.hits) < 0.01)
+    asked.served[1]!.probabilities.forEach((own, row) => assert.ok(own <= asked.served[0]!.probabilities[row]!))
+  })
+
+  test('ask no known titles where those say nothing, or anything', () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const given = levels(2000, 2, seed)
+      const next = random(seed + 100)
+      for (const value of [() => 0, () => 2 * next() - 1]) {
+        const nearness = given.map(({ hits }) => Float32Array.from(hits, value))
+        assert.deepEqual(proposeThresholds(given, 0.95, 2, nearness), proposeThresholds(given, 0.95, 2))
+      }
+    }
+  })
+
   test('leave a calibrated distribution as it is', () => {
     const given = levels(500, 1)
     const { served, isotonic } = proposeThresholds(given, 0.95)

@@ -11,6 +11,7 @@ import { fileDigest } from '../../../src/adapters/files/rows.ts'
 import { openModel } from '../../../src/adapters/onnx/model.ts'
 import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { run } from '../../../src/cli/calibrate.ts'
+import { packIndex, titleIndex } from '../../../src/core/lexical/nearest.ts'
 import { SluiceError } from '../../../src/core/error.ts'
 import { random } from '../../../src/core/random.ts'
 import { calibrate } from '../../../src/learn/calibrate/calibrate.ts'
@@ -137,6 +138,22 @@ describe('sluice calibrate', { concurrency: 2 }, () => {
       assert.deepEqual(second.folder.manifest.golden, golden)
       assert.deepEqual(second.after, first.after)
     })
+
+  test('a method takes the place of the titles that a model asks; to certify alone, they are asked', async () => {
+    const rows = noisyRows(900, 5, 0.01).map(({ title, label }) => ({ texts: [title], label }))
+    const plain = await readModelFolder(model)
+    const weights = plain.manifest.thresholds.map(() => ({ bias: 0.1, own: 1, near: 1 }))
+    const index = packIndex(titleIndex([['desk lamp led premium', '']], [0])!)
+    const calibration = { method: 'nearest', nearest: weights } as const
+    const folder = { ...plain, parts: { 'nearest.bin': index }, manifest: { ...plain.manifest, calibration } }
+    const job = { folder, rows, target: { precision: 0.9, delta: 0.05 }, files: [] }
+    const certified = await calibrate({ ...job, method: undefined }, TOOLS)
+    assert.deepEqual(certified.folder.manifest.calibration, calibration)
+    assert.deepEqual(certified.folder.parts, folder.parts)
+    const replaced = await calibrate({ ...job, method: 'isotonic' }, TOOLS)
+    assert.equal(replaced.folder.manifest.calibration!.method, 'isotonic')
+    assert.deepEqual(replaced.folder.parts, {})
+  })
 
   test('--dry-run says what it found and writes nothing', async () => {
     const out = join(dir, 'dry')

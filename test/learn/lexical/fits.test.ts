@@ -10,10 +10,10 @@ import { fits } from '../../../src/learn/lexical/fits.ts'
 import { bestEpoch } from '../../../src/learn/lexical/train.ts'
 import { rightPaths } from '../../../src/learn/lexical/validate.ts'
 import { SMALL, shopExamples } from '../../support/lexical.ts'
-import type { FitInput } from '../../../src/learn/lexical/fit.ts'
+import type { FitInput, Fitted, Judged } from '../../../src/learn/lexical/fit.ts'
 import type { FitsTools } from '../../../src/learn/lexical/fits.ts'
 
-const data = await shopExamples(200)
+const data = await shopExamples(1600)
 const paths = pathIndex(data.labels)
 const tree = treeOf(data.labels)
 const features = rowFeatures(data.examples, SMALL.features)
@@ -25,7 +25,7 @@ const input = (more: Partial<FitInput> = {}): FitInput => ({
   features,
   kept: subset(0, 150),
   held: subset(150, 200),
-  watched: true,
+  judgedFrom: 1,
   tree,
   epochs: 6,
   seed: 1,
@@ -47,23 +47,61 @@ describe('fits on threads', () => {
   })
 
   it('tell after each epoch how many held rows are right, and at the end their logits', async () => {
-    const told: (readonly number[] | undefined)[] = []
-    const onEpoch: FitsTools['onEpoch'] = (_, epoch, loss, right) => {
+    const told: (Judged | undefined)[] = []
+    const onEpoch: FitsTools['onEpoch'] = (_, epoch, loss, judged) => {
       assert.ok(epoch === told.length + 1 && loss > 0)
-      told.push(right)
+      told.push(judged)
       return true
     }
     const [fitted] = (await fits([input()], { ...tools, onEpoch }))!
-    assert.equal(told.length, 6)
-    assert.deepEqual(told.at(-1), rightPaths(fitted!.logits, tree))
+    assert.deepEqual(
+      told.map((judged) => judged?.rows),
+      [50, 50, 50, 50, 50, 50],
+    )
+    assert.deepEqual(told.at(-1)!.right, rightPaths(fitted!.logits, tree))
     assert.deepEqual(fitted!.logits.gold, subset(150, 200).gold)
+  })
+
+  it('judge a few of many held rows as long as that decides nothing', async () => {
+    const told: (number | undefined)[] = []
+    const onEpoch: FitsTools['onEpoch'] = (_, _epoch, _loss, judged) => told.push(judged?.rows) > 0
+    const many = input({ kept: subset(0, 100), held: subset(100, 1600), judgedFrom: 3, epochs: 4 })
+    const [fitted] = (await fits([many], { ...tools, onEpoch }))!
+    assert.deepEqual(told, [500, 500, 1500, 1500])
+    assert.equal(fitted!.logits.rows, 1500)
+    told.length = 0
+    await fits([{ ...many, judgedFrom: undefined }], { ...tools, onEpoch })
+    assert.deepEqual(told, [undefined, undefined, undefined, undefined])
+  })
+
+  it('say once of each that it has ended, with what it ended with, in whatever order', async () => {
+    const ended = new Map<number, Fitted>()
+    const onEnd: FitsTools['onEnd'] = (index, one) => {
+      assert.ok(!ended.has(index))
+      ended.set(index, one)
+    }
+    const results = await fits([input({ epochs: 1 }), input({ epochs: 2 })], { ...tools, onEnd })
+    assert.equal(ended.size, 2)
+    results!.forEach((result, index) => assert.equal(ended.get(index), result))
+  })
+
+  it('say which has ended while others run, and stop where that says so', async () => {
+    const ended: number[] = []
+    const stop = new AbortController()
+    const onEnd: FitsTools['onEnd'] = (index) => {
+      ended.push(index)
+      stop.abort(new Error('judged'))
+    }
+    const long = [input({ epochs: 100_000 }), input({ epochs: 1 })]
+    await assert.rejects(fits(long, { ...tools, signal: stop.signal, onEnd }), /judged/)
+    assert.deepEqual(ended, [1])
   })
 
   it('all stop when one is told to', async () => {
     const seen: number[] = []
     const onEpoch: FitsTools['onEpoch'] = (_, epoch) => seen.push(epoch) < 3
-    assert.equal(await fits([input({ epochs: 40 }), input({ epochs: 40 })], { ...tools, onEpoch }), undefined)
-    assert.ok(Math.max(...seen) < 40)
+    const long = [input({ epochs: 100_000 }), input({ epochs: 100_000 })]
+    assert.equal(await fits(long, { ...tools, onEpoch }), undefined)
   })
 
   it('all stop where one fails, and its error is the one that is thrown', async () => {

@@ -5,8 +5,10 @@ import { describe, it } from 'node:test'
 import { runtime } from '../../../src/adapters/onnx/runtime.ts'
 import { readLines } from '../../../src/adapters/files/rows.ts'
 import { SluiceError } from '../../../src/core/error.ts'
+import { random } from '../../../src/core/random.ts'
 import { taxonomyExamples } from '../../../src/learn/examples.ts'
-import { split, trainLexical } from '../../../src/learn/lexical/train.ts'
+import { split } from '../../../src/learn/lexical/parts.ts'
+import { trainLexical } from '../../../src/learn/lexical/train.ts'
 import { LEXICAL, heldShare, withFolds } from '../../../src/learn/lexical/settings.ts'
 import { SHARED_DATA, SMALL, shopModel, shopRows } from '../../support/lexical.ts'
 import type { Row } from '../../../src/learn/examples.ts'
@@ -33,6 +35,26 @@ describe('lexical training', () => {
 
   it('gives the same bytes for the same seed', async () => {
     assert.deepEqual((await shopModel()).model, (await shopModel()).model)
+  })
+
+  it('keeps an index of its titles where these tell right answers from wrong ones and it fits beside the model', async () => {
+    const next = random(4)
+    // A line of products has one label; what is of no line has any.
+    const rows = Array.from({ length: 1200 }, (_, id) => {
+      const line = next() < 0.6 ? Math.floor(next() * 60) : undefined
+      const label = ['tea', 'juice', 'lamps'][line === undefined ? Math.floor(next() * 3) : line % 3]!
+      return { id, title: `${line === undefined ? `a${id}` : `line${line}`} pack no ${id}`, label: [label] }
+    })
+    const data = await taxonomyExamples(rowsOf(rows))
+    const [kept, none] = await Promise.all(
+      [SMALL.bytesMax, 0].map((bytesMax) => trainLexical(data, { ...SMALL, bytesMax }, 1, tools)),
+    )
+    assert.equal(kept!.calibration!.method, 'nearest')
+    assert.ok(kept!.calibration!.nearest![0]!.near > 0.1)
+    assert.ok(kept!.parts['nearest.bin']!.length > 1200)
+    assert.deepEqual(kept!.model, none!.model)
+    assert.equal(none!.calibration!.method, 'isotonic')
+    assert.deepEqual(none!.parts, {})
   })
 
   it('does without margins where the tree leaves no room', async () => {
@@ -63,6 +85,13 @@ describe('lexical training', () => {
 
   it('says SL503 when the loss is not finite', async () => {
     await assert.rejects(train({ ...SMALL, learningRate: 1e38 }), isError('SL503'))
+  })
+
+  it('stops the fit of all rows where judging the others fails', async () => {
+    const data = await taxonomyExamples(rowsOf(shopRows(400)))
+    const compile = () => Promise.reject(new Error('no memory to judge in'))
+    const failing = trainLexical(data, SMALL, 1, { ...tools, runtime: { ...runtime, compile } })
+    await assert.rejects(failing, /no memory to judge in/)
   })
 
   it('stops when told to', async () => {
