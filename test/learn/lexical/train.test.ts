@@ -13,6 +13,7 @@ import { LEXICAL, heldShare, withFolds } from '../../../src/learn/lexical/settin
 import { SHARED_DATA, SMALL, shopModel, shopRows } from '../../support/lexical.ts'
 import type { Row } from '../../../src/learn/examples.ts'
 import type { LexicalSettings } from '../../../src/learn/lexical/settings.ts'
+import type { TrainTools } from '../../../src/learn/lexical/train.ts'
 
 const rowsOf = (values: readonly unknown[]): Row[] =>
   values.map((value, line) => ({ file: 'f', line: line + 1, value }))
@@ -85,6 +86,42 @@ describe('lexical training', () => {
 
   it('says SL503 when the loss is not finite', async () => {
     await assert.rejects(train({ ...SMALL, learningRate: 1e38 }), isError('SL503'))
+  })
+
+  it('fits all again for fewer epochs where more of them learn noise by heart', async () => {
+    const next = random(4)
+    const names = ['tea', 'juice', 'lamps', 'rugs']
+    const rows = Array.from({ length: 1500 }, (_, id) => {
+      const kind = Math.floor(next() * 4)
+      const label = names[next() < 0.5 ? Math.floor(next() * 4) : kind]!
+      return {
+        id,
+        title: `word${kind} a${id} b${Math.floor(next() * 900)} c${Math.floor(next() * 900)}`,
+        label: [label],
+      }
+    })
+    // A rate that rises to the end, and nothing that holds it back.
+    const rising = { warmup: 0.95, learningRate: 0.006, featureDropout: 0, sumDropout: 0, labelSmoothing: 0 }
+    const features = { ...SMALL.features, buckets: 65_536 }
+    const settings = { ...SMALL, ...rising, features, width: 32, effort: 800 }
+    const again: number[] = []
+    const seen: { readonly epoch: number; readonly epochs: number }[] = []
+    const report: TrainTools['report'] = (said) => {
+      if (said.kind === 'again') again.push(said.epochs)
+      else if (said.kind === 'epoch') seen.push(said)
+    }
+    const data = await taxonomyExamples(rowsOf(rows))
+    const { epochs, validation } = await trainLexical(data, settings, 1, { ...tools, report })
+    const planned = seen[0]!.epochs
+    assert.ok(epochs < planned, `${epochs} of ${planned}`)
+    assert.deepEqual(again, [epochs])
+    const second = seen.slice(seen.findLastIndex(({ epoch }) => epoch === 1))
+    assert.deepEqual(
+      second,
+      second.map((said, at) => ({ ...said, epoch: at + 1, epochs })),
+    )
+    assert.equal(second.length, epochs)
+    assert.ok(validation.rows > 200)
   })
 
   it('stops the fit of all rows where judging the others fails', async () => {
