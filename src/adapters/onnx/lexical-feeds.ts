@@ -1,6 +1,6 @@
 // Lexical models: texts → feature ids and term frequencies, cut into batches of about equal length.
 // Runs inside a worker; owns its buffers, so a batch's feeds are valid only until the next is made.
-import { FEATURES_VERSION, extractor } from '../../core/lexical/features.ts'
+import { FEATURES_VERSION, extractor, sublinear } from '../../core/lexical/features.ts'
 import { normalise } from '../../core/text/normalise.ts'
 import { SluiceError } from '../../core/error.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
@@ -35,7 +35,7 @@ export function lexicalBatches(manifest: Manifest): Batches {
       }
       for (let j = 0; j < bag.size; j++) {
         ids[start + j] = bag.ids[j]!
-        tf[start + j] = 1 + Math.log(bag.counts[j]!)
+        tf[start + j] = sublinear(bag.counts[j]!)
       }
       starts[row + 1] = end
     })

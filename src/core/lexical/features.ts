@@ -34,6 +34,14 @@ export interface FeatureBag {
   readonly counts: Float32Array
 }
 
+/** 1 + ln count by count, where it is small. */
+const SUBLINEAR = Float64Array.from({ length: 256 }, (_, count) => 1 + Math.log(Math.max(count, 1)))
+
+/** Sub-linear term frequency of a feature that occurs so often, once at least. */
+export function sublinear(count: number): number {
+  return SUBLINEAR[count] ?? 1 + Math.log(count)
+}
+
 /** Fills the bag with the features of an input: one normalised text per segment, each segment's grams hashed apart. */
 export type Extract = (segments: readonly string[]) => FeatureBag
 

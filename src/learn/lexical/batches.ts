@@ -1,7 +1,7 @@
 // From texts to sparse batches: features weighted by sub-linear tf and idf, scaled to length one, some dropped.
 // Features of a data set are extracted once, four bytes a feature, into memory that all fits read. Serving does the
 // weighting in the model's graph.
-import { extractor } from '../../core/lexical/features.ts'
+import { extractor, sublinear } from '../../core/lexical/features.ts'
 import type { FeatureSettings } from '../../core/lexical/features.ts'
 import type { Random } from '../../core/random.ts'
 import type { Example } from '../examples.ts'
@@ -120,11 +120,8 @@ export interface Dropout {
 /** Fills a batch with rows order[from..to) of the data set. */
 export type Fill = (batch: SparseBatch, order: Int32Array, from: number, to: number, dropout?: Dropout) => void
 
-/** 1 + ln count, by count. */
-const SUBLINEAR = Float64Array.from({ length: 256 }, (_, count) => 1 + Math.log(Math.max(count, 1)))
-
 export function filler({ chunks }: RowFeatures, { rowOf, idf }: Vocabulary): Fill {
-  const weightOf = (count: number, id: number) => (SUBLINEAR[count] ?? 1 + Math.log(count)) * idf[id]!
+  const weightOf = (count: number, id: number) => sublinear(count) * idf[id]!
   /** By what each row of each chunk is divided; found when the row is first asked for. */
   const lengths = chunks.map(({ offsets }) => new Float32Array(offsets.length - 1))
   const lengthOf = ({ offsets, ids, counts }: Chunk, row: number) => {

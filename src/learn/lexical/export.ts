@@ -37,17 +37,22 @@ export function servingGraph(input: ExportInput): GraphSpec {
   const tf = graph.input('tf', ['B', 'F'])
   const vector = (name: string, data: Float32Array) =>
     graph.tensor(name, { dtype: 'float32', dims: [data.length], data })
-  const at = graph.op('Gather', [graph.tensor('row-of', { dtype: 'int32', dims: [rowOf.length], data: rowOf }), ids])
-  const weighted = graph.op('Mul', [graph.op('Gather', [vector('idf', idf), at]), tf])
+  // Numbers are looked up by GatherElements on flat ids: onnxruntime's Gather copies them one by one as if each were a row.
+  const shape = graph.op('Shape', [ids])
+  const lookedUp = (table: string, flat: string) => graph.op('GatherElements', [table, flat], { axis: 0 })
+  const shaped = (flat: string) => graph.op('Reshape', [flat, shape])
+  const rowTable = graph.tensor('row-of', { dtype: 'int32', dims: [rowOf.length], data: rowOf })
+  const at = lookedUp(rowTable, graph.op('Reshape', [ids, graph.ints(-1)]))
+  const weighted = graph.op('Mul', [shaped(lookedUp(vector('idf', idf), at)), tf])
   const length = graph.op('Sqrt', [graph.op('ReduceSumSquare', [weighted], { axes: [1], keepdims: 1 })])
   const unit = graph.op('Div', [weighted, graph.op('Max', [length, graph.scalar(1e-12)])])
-  const scaled = graph.op('Mul', [unit, graph.op('Gather', [vector('scales', scales), at])])
+  const scaled = graph.op('Mul', [unit, shaped(lookedUp(vector('scales', scales), at))])
   const most = graph.op('Max', [graph.op('ReduceMax', [scaled], { axes: [1], keepdims: 1 }), graph.scalar(1e-12)])
   const steps = graph.op('Div', [most, graph.scalar(WEIGHT_MAX)])
   const rounded = graph.op('Cast', [graph.op('Round', [graph.op('Div', [scaled, steps])])], { to: 2 })
   const rows = graph.op('Gather', [
     graph.tensor('table', { dtype: 'int8', dims: [idf.length, width], data: table }),
-    at,
+    shaped(at),
   ])
   const product = graph.op('MatMulInteger', [graph.op('Unsqueeze', [rounded, graph.ints(1)]), rows])
   const sums = graph.op('Mul', [graph.op('Cast', [graph.op('Squeeze', [product, graph.ints(1)])], { to: 1 }), steps])
