@@ -33,7 +33,6 @@ export function headGradients({ width, classes, levelWeights, labelSmoothing }: 
   const graph = new GraphBuilder('lexical-gradients')
   const h = graph.input('h', ['B', width])
   const rows = graph.op('Cast', [graph.op('Gather', [graph.op('Shape', [h]), graph.ints(0)])], { to: 1 })
-  const onOff = graph.tensor('on-off', { dtype: 'float32', dims: [2], data: new Float32Array([0, 1 - labelSmoothing]) })
   const transposed = graph.op('Transpose', [h], { perm: [1, 0] })
   const losses: string[] = []
   const gradients: string[] = []
@@ -41,12 +40,20 @@ export function headGradients({ width, classes, levelWeights, labelSmoothing }: 
     const { w, logits } = logitsOf(graph, h, width, count, level)
     const y = graph.input(`y${level}`, ['B'], 'int32')
     const logP = graph.op('LogSoftmax', [logits], { axis: 1 })
-    const hot = graph.op('OneHot', [graph.op('Cast', [y], { to: 7 }), graph.ints(count), onOff], { axis: 1 })
-    const q = graph.op('Add', [hot, graph.scalar(labelSmoothing / count)])
-    const cross = graph.op('ReduceSum', [graph.op('Mul', [q, logP])], { keepdims: 0 })
+    const at = graph.op('Unsqueeze', [y, graph.ints(1)])
     const share = graph.op('Div', [graph.scalar(levelWeights[level]!), rows])
+    const times = (value: string, factor: number) => graph.op('Mul', [value, graph.scalar(factor)])
+    const sum = (values: string) => graph.op('ReduceSum', [values], { keepdims: 0 })
+    const gold = times(sum(graph.op('GatherElements', [logP, at], { axis: 1 })), 1 - labelSmoothing)
+    const cross = graph.op('Add', [gold, times(sum(logP), labelSmoothing / count)])
     losses.push(graph.op('Neg', [graph.op('Mul', [cross, share])]))
-    const d = graph.op('Mul', [graph.op('Sub', [graph.op('Exp', [logP]), q]), share])
+    // (p − q) · share: q is even over the classes, but for the gold one (no q is written out: OneHot is slow).
+    const even = graph.op('Mul', [
+      graph.op('Sub', [graph.op('Exp', [logP]), graph.scalar(labelSmoothing / count)]),
+      share,
+    ])
+    const more = graph.op('Expand', [times(share, labelSmoothing - 1), graph.op('Shape', [at])])
+    const d = graph.op('ScatterElements', [even, at, more], { axis: 1, reduction: 'add' })
     graph.output(`dw${level}`, graph.op('MatMul', [transposed, d]), [width, count])
     graph.output(`db${level}`, graph.op('ReduceSum', [d, graph.ints(0)], { keepdims: 0 }), [count])
     gradients.push(graph.op('MatMul', [d, graph.op('Transpose', [w], { perm: [1, 0] })]))
