@@ -37,6 +37,7 @@ export const SMALL: LexicalSettings = {
   features: { ...LEXICAL.features, buckets: 4096 },
   width: 16,
   effort: 150,
+  effortMax: 150,
   validationRows: 1,
 }
 

@@ -37,6 +37,12 @@ export function rowFeatures(examples: readonly Example[], settings: FeatureSetti
   return { settings, chunks }
 }
 
+/** Features of a row, on average. */
+export function featuresPerRow({ chunks }: RowFeatures): number {
+  const features = chunks.reduce((sum, { offsets }) => sum + offsets.at(-1)!, 0)
+  return features / chunks.reduce((sum, { offsets }) => sum + offsets.length - 1, 0)
+}
+
 function chunk(examples: readonly Example[], extract: ReturnType<typeof extractor>, settings: FeatureSettings): Chunk {
   const ids: number[] = []
   const counts: number[] = []

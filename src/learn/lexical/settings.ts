@@ -40,6 +40,8 @@ export interface LexicalSettings {
   readonly foldsMax: number
   /** Epochs are this divided by the root of the rows, within bounds: the more rows, the fewer epochs and the more steps. */
   readonly effort: number
+  /** Effort at most, where passes are cheap: see `effortFor`. */
+  readonly effortMax: number
   readonly epochsMin: number
   readonly epochsMax: number
   /** So many epochs after the best one, see `bestEpoch`, all fits are told to stop. */
@@ -64,7 +66,7 @@ export const LEXICAL: LexicalSettings = {
   squaresKept: 0.9,
   featureDropout: 0.3,
   sumDropout: 0.3,
-  labelSmoothing: 0.1,
+  labelSmoothing: 0.05,
   levelDecay: 0.5,
   spread: 0.02,
   validationShare: 0.2,
@@ -72,6 +74,7 @@ export const LEXICAL: LexicalSettings = {
   validationRowsMax: 20_000,
   foldsMax: 5,
   effort: 1500,
+  effortMax: 2250,
   epochsMin: 6,
   epochsMax: 40,
   patience: 4,
@@ -93,6 +96,22 @@ export function batchRowsFor(rows: number): number {
 /** Share of so many rows that is held out for validation. */
 export function heldShare(rows: number, { validationShare, validationRowsMax }: LexicalSettings): number {
   return Math.min(validationShare, validationRowsMax / Math.max(rows, 1))
+}
+
+/** What a pass costs a row, in multiply-adds of the head, up to which it is cheap; what an entry of the table does, beside. */
+const CHEAP = 190_000
+const ENTRY_COST = 13
+
+/**
+ * Effort for data of so many features a row: more where short texts or few labels make a pass cheap, so that training takes
+ * no longer than where they do not. More passes gain where a label has many rows, and cost nowhere (bench/lexical-settings.md).
+ */
+export function effortFor(featuresPerRow: number, tree: Tree, settings: LexicalSettings): number {
+  const { effort, effortMax, featureDropout } = settings
+  const { network, width } = columnsFor(tree, settings)
+  const nodes = tree.nodes.reduce((sum, count) => sum + count, 0)
+  const cost = ENTRY_COST * (1 - featureDropout) * featuresPerRow * width + network * nodes
+  return Math.max(effort, Math.min(effortMax, (effort * CHEAP) / cost))
 }
 
 export function epochsFor(rows: number, settings: LexicalSettings): number {

@@ -5,13 +5,13 @@ import { fitTemperatures } from '../../core/calibration/temperature.ts'
 import { tree as treeOf } from '../../core/lexical/tree.ts'
 import { concatenated } from '../concatenated.ts'
 import { distributionsOf, judge } from '../judge.ts'
-import { featuresFor, rowFeatures } from './batches.ts'
+import { featuresFor, featuresPerRow, rowFeatures } from './batches.ts'
 import { servingGraph } from './export.ts'
 import { stepsOf } from './fit.ts'
 import { fits } from './fits.ts'
 import { calibrationOf, heldNearness, knownTitles } from './nearest.ts'
 import { joinedSubset, splits } from './parts.ts'
-import { epochsFor } from './settings.ts'
+import { effortFor, epochsFor } from './settings.ts'
 import { answers, goldenBatch, servedAccuracy } from './served.ts'
 import type { Certificate } from '../../core/calibration/certificate.ts'
 import type { LevelLogits } from '../../core/calibration/temperature.ts'
@@ -83,8 +83,9 @@ export async function trainLexical(
   tools: TrainTools,
 ): Promise<TrainedLexical> {
   const tree = treeOf(data.labels)
-  const settings = { ...given, features: featuresFor(data.examples, given.features, given.bucketsMax) }
-  const features = rowFeatures(data.examples, settings.features)
+  const features = rowFeatures(data.examples, featuresFor(data.examples, given.features, given.bucketsMax))
+  const effort = effortFor(featuresPerRow(features), tree, given)
+  const settings = { ...given, features: features.settings, effort }
   const parts = splits(data, settings)
   const all = joinedSubset(parts[0]!)
   const index = knownTitles(data, features, all, tree, settings)
