@@ -1,7 +1,7 @@
 // Heads over vectors as graphs: one training step, and logits per level for validation and serving.
-// Each level has its own: Linear → ReLU → Dropout → Linear, or one Linear. Gradients are written out by hand: for
-// softmax with cross-entropy the gradient of the logits is p − q.
+// Each level has its own: Linear → ReLU → Dropout → Linear, or one Linear. Gradients are written out by hand.
 import { adamwInputs, parameter, update } from '../adamw.ts'
+import { crossEntropy } from '../cross-entropy.ts'
 import { GraphBuilder } from '../graph-builder.ts'
 import type { Tree } from '../../core/lexical/tree.ts'
 import type { GraphSpec, Tensor } from '../../ports/graph.ts'
@@ -42,17 +42,14 @@ export function headStep(dims: number, classes: readonly number[], settings: Hea
   const names = Object.entries(shapes).map(([name, shape]) => parameter(graph, name, shape))
   const learn = (name: string, gradient: string) =>
     update(graph, name, gradient, shapes[name]!, shapes[name]!.length === 1 ? { ...adamw, weightDecay: 0 } : adamw)
-  const onOff = graph.tensor('on-off', { dtype: 'float32', dims: [2], data: new Float32Array([0, 1 - labelSmoothing]) })
   const losses = classes.map((count, level) => {
     const [w, b, v, c] = [`w${level}`, `b${level}`, `v${level}`, `c${level}`]
     const y = graph.input(`y${level}`, ['B'], 'int32')
     const wide = names.includes(w) ? graph.op('Add', [graph.op('MatMul', [x, w]), b]) : x
     const keep = names.includes(w) ? graph.input(`keep${level}`, ['B', hidden]) : ''
     const h = names.includes(w) ? graph.op('Mul', [graph.op('Relu', [wide]), keep]) : x
-    const logP = graph.op('LogSoftmax', [graph.op('Add', [graph.op('MatMul', [h, v]), c])], { axis: 1 })
-    const hot = graph.op('OneHot', [graph.op('Cast', [y], { to: 7 }), graph.ints(count), onOff], { axis: 1 })
-    const q = graph.op('Add', [hot, graph.scalar(labelSmoothing / count)])
-    const d = graph.op('Mul', [graph.op('Sub', [graph.op('Exp', [logP]), q]), share])
+    const logits = graph.op('Add', [graph.op('MatMul', [h, v]), c])
+    const { loss, gradient: d } = crossEntropy(graph, { logits, classes: count, y, labelSmoothing, share })
     learn(v, graph.op('MatMul', [transposed(h), d]))
     learn(c, sumRows(d))
     if (names.includes(w)) {
@@ -61,8 +58,7 @@ export function headStep(dims: number, classes: readonly number[], settings: Hea
       learn(w, graph.op('MatMul', [transposed(x), back]))
       learn(b, sumRows(back))
     }
-    const cross = graph.op('ReduceSum', [graph.op('Mul', [q, logP])], { keepdims: 0 })
-    return graph.op('Neg', [graph.op('Mul', [cross, share])])
+    return loss
   })
   graph.output('loss', graph.op('Sum', losses), [1])
   return graph.spec()

@@ -1,5 +1,6 @@
 // The dense half of the lexical model as graphs: a softmax head per level on the summed embeddings, trained jointly.
-// Written out by hand: for softmax with cross-entropy the gradient of the logits is p − q.
+// Gradients are written out by hand.
+import { crossEntropy } from '../cross-entropy.ts'
 import { GraphBuilder } from '../graph-builder.ts'
 import type { GraphSpec } from '../../ports/graph.ts'
 
@@ -39,21 +40,9 @@ export function headGradients({ width, classes, levelWeights, labelSmoothing }: 
   classes.forEach((count, level) => {
     const { w, logits } = logitsOf(graph, h, width, count, level)
     const y = graph.input(`y${level}`, ['B'], 'int32')
-    const logP = graph.op('LogSoftmax', [logits], { axis: 1 })
-    const at = graph.op('Unsqueeze', [y, graph.ints(1)])
     const share = graph.op('Div', [graph.scalar(levelWeights[level]!), rows])
-    const times = (value: string, factor: number) => graph.op('Mul', [value, graph.scalar(factor)])
-    const sum = (values: string) => graph.op('ReduceSum', [values], { keepdims: 0 })
-    const gold = times(sum(graph.op('GatherElements', [logP, at], { axis: 1 })), 1 - labelSmoothing)
-    const cross = graph.op('Add', [gold, times(sum(logP), labelSmoothing / count)])
-    losses.push(graph.op('Neg', [graph.op('Mul', [cross, share])]))
-    // (p − q) · share: q is even over the classes, but for the gold one (no q is written out: OneHot is slow).
-    const even = graph.op('Mul', [
-      graph.op('Sub', [graph.op('Exp', [logP]), graph.scalar(labelSmoothing / count)]),
-      share,
-    ])
-    const more = graph.op('Expand', [times(share, labelSmoothing - 1), graph.op('Shape', [at])])
-    const d = graph.op('ScatterElements', [even, at, more], { axis: 1, reduction: 'add' })
+    const { loss, gradient: d } = crossEntropy(graph, { logits, classes: count, y, labelSmoothing, share })
+    losses.push(loss)
     graph.output(`dw${level}`, graph.op('MatMul', [transposed, d]), [width, count])
     graph.output(`db${level}`, graph.op('ReduceSum', [d, graph.ints(0)], { keepdims: 0 }), [count])
     gradients.push(graph.op('MatMul', [d, graph.op('Transpose', [w], { perm: [1, 0] })]))

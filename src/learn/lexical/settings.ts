@@ -104,7 +104,8 @@ const ENTRY_COST = 13
 
 /**
  * Effort for data of so many features a row: more where short texts or few labels make a pass cheap, so that training takes
- * no longer than where they do not. More passes gain where a label has many rows, and cost nowhere (bench/lexical-settings.md).
+ * no longer than where they do not. More passes gain on fashion and lose nothing that can be told from chance elsewhere
+ * (bench/lexical-settings.md).
  */
 export function effortFor(featuresPerRow: number, tree: Tree, settings: LexicalSettings): number {
   const { effort, effortMax, featureDropout } = settings
